@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: over the connection it is given, or by the settings."""
+"""Alembic's environment: runs migrations on the connection that it is given, or on one from the settings."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def _run(connection: Connection) -> None:
         target_metadata=METADATA,
         compare_type=True,
         on_version_apply=_say_which,
-        # Locks are held as long as one step takes, and not all of them; what was done stays done.
+        # Locks are held only for one migration at a time, and completed migrations stay applied.
         transaction_per_migration=True,
     )
     with context.begin_transaction():

@@ -96,7 +96,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The role stays: it belongs to the cluster and other databases may use it.
+    # The role stays: it belongs to the cluster, and other databases may use it.
     op.execute("REVOKE SELECT ON alembic_version FROM onramp_app")
     for table in reversed(TABLES):
         op.drop_table(table)

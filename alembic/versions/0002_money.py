@@ -1,4 +1,4 @@
-"""Top-ups, what the provider tells, and the books with the rules that the database keeps for everyone."""
+"""Top-ups, the provider's records and webhooks, and the books with the rules that the database enforces."""
 
 from pathlib import Path
 
@@ -429,13 +429,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_ledger_entries_account_id'), 'ledger_entries', ['account_id'], postgresql_include=['amount_minor'])
 
-    # Top-ups and provider orders name each other.
+    # Added last, because top-ups and provider orders refer to each other.
     op.create_foreign_key("fk_top_ups_best_order_id", "top_ups", "provider_orders", ["best_order_id"], ["id"])
-    op.get_bind().exec_driver_sql(RULES.read_text().replace("%", "%%"))  # The driver reads % as its own.
+    op.get_bind().exec_driver_sql(RULES.read_text().replace("%", "%%"))  # % is a placeholder to the driver.
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION lock_user_balances(text[], text[])")  # Returns rows of a table that goes next.
+    op.execute("DROP FUNCTION lock_user_balances(text[], text[])")  # Returns rows of a table dropped below.
     op.drop_constraint("fk_top_ups_best_order_id", "top_ups", type_="foreignkey")
     for table in TABLES:
         op.drop_table(table)

@@ -1,8 +1,8 @@
--- The rules of the books, kept by the database for everyone, its owner included.
+-- The rules of the books, which the database enforces for everyone, its owner included.
 -- Functions that write where the application may not are SECURITY DEFINER; their search_path ends with
--- pg_temp, because it would be searched first for tables otherwise and anybody can make temporary ones.
+-- pg_temp, because otherwise it would be searched first, and anybody can create temporary tables.
 
--- What is booked, decided or told stays as it is.
+-- What has been booked, decided or recorded is never changed.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP
@@ -24,7 +24,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_chain
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- Pages compare versions to notice a lost notification, so nobody may forget to count.
+-- Pages compare versions to detect a lost notification, so the database itself increments them.
 CREATE FUNCTION count_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.version := OLD.version + 1;
@@ -34,8 +34,8 @@ END $$;
 CREATE TRIGGER count_version BEFORE UPDATE ON top_ups
     FOR EACH ROW EXECUTE FUNCTION count_version();
 
--- At most 20 bodies for one signed header. Counting is safe only if one at a time counts the same header.
--- Whoever inserts several rows sorts them by header, or two of them may wait for each other.
+-- At most 20 bodies for one signed header. Counting is safe only if transactions with the same header take
+-- turns. A statement that inserts several rows must sort them by header, or two such statements may deadlock.
 CREATE FUNCTION limit_webhook_bodies() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(encode(sha256(NEW.header), 'hex'), 0));
@@ -49,7 +49,7 @@ END $$;
 CREATE TRIGGER limit_bodies BEFORE INSERT ON webhook_events
     FOR EACH ROW EXECUTE FUNCTION limit_webhook_bodies();
 
--- The newest 1,000 refusals. Rows that another transaction is removing are its business.
+-- Keeps the newest 1,000 refusals. Rows that another transaction is already deleting are skipped.
 CREATE FUNCTION trim_webhook_refusals() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -63,7 +63,7 @@ END $$;
 CREATE TRIGGER trim AFTER INSERT ON webhook_refusals
     FOR EACH STATEMENT EXECUTE FUNCTION trim_webhook_refusals();
 
--- Locks users' balances in one order for everybody, making the rows that are missing.
+-- Locks users' balances in the same order for everybody, and creates missing rows.
 CREATE FUNCTION lock_user_balances(user_ids text[], assets text[]) RETURNS SETOF user_balances
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -77,7 +77,7 @@ BEGIN
          ORDER BY b.user_id, b.asset FOR UPDATE;
 END $$;
 
--- Kept balances move here and nowhere else. A transfer that is in the chain gets no further entries.
+-- Stored balances are changed only here. A transfer that is already in the chain cannot get further entries.
 CREATE FUNCTION move_balances() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -119,7 +119,7 @@ END $$;
 CREATE TRIGGER move_balances AFTER INSERT ON ledger_entries REFERENCING NEW TABLE AS new_entries
     FOR EACH STATEMENT EXECUTE FUNCTION move_balances();
 
--- What the chain covers, as text that has one spelling. Times are microseconds since 1970.
+-- The content that the chain covers, as text in a canonical form. Times are microseconds since 1970.
 CREATE FUNCTION ledger_transfer_content(transfer text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT json_build_array(
         'transfer', t.id, t.environment, t.reference, encode(t.input_hash, 'hex'), t.kind, t.user_id,
@@ -139,7 +139,7 @@ CREATE FUNCTION audit_row_content(audit_row text) RETURNS text LANGUAGE sql STAB
       FROM audit_log WHERE id = audit_row
 $$;
 
--- One at a time, and last in its transaction: only commits wait for each other.
+-- Appends take turns, and come last in their transactions, so that only commits wait for each other.
 CREATE FUNCTION append_to_chain(kind text, subject text, content text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     last_seq bigint;
@@ -199,7 +199,7 @@ END $$;
 CREATE CONSTRAINT TRIGGER finish AFTER INSERT ON audit_log DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION finish_audit_row();
 
--- What the application's role may do: add to the books and read them; change only what is meant to change.
+-- What the application's role may do: read the books and add to them; change only what is meant to change.
 REVOKE ALL ON FUNCTION lock_user_balances(text[], text[]), append_to_chain(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lock_user_balances(text[], text[]) TO onramp_app;
 GRANT SELECT, INSERT ON assets, top_up_steps, ledger_accounts, ledger_transfers, ledger_entries, audit_log,

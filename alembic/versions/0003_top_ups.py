@@ -1,4 +1,4 @@
-"""Frozen accounts, and the indexes that a person's list, the limits and the start of production read by."""
+"""Frozen accounts, and the indexes for a person's list, the limits and the check at a start in production."""
 
 import sqlalchemy as sa
 from alembic import op

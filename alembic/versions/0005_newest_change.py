@@ -1,4 +1,4 @@
-"""An index to a person's newest change, which the pages compare now and then."""
+"""An index for a person's newest change, which pages compare from time to time."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""The index by which the latest settled top-ups of a payment method are found."""
+"""An index for the latest settled top-ups of a payment method."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""When what is open was last read from the provider, by currency."""
+"""When open top-ups were last read from the provider, by currency."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Sessions end when a role changes; what people see of their security; only those named may connect."""
+"""Sessions end when a role changes; an index for a person's ended sessions; only named roles may connect."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Who reads the provider, until when; and which lists were walked through their last weeks."""
+"""Leases, such as that of the process that reads the provider; and when each list was last walked."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Functions are open to those named only; nobody but the owner makes temporary tables or anything in public.
+"""Only named roles may execute functions; only the owner may create temporary tables or objects in `public`.
 
-A trigger function that works with the owner's rights does so for its own table only, whoever hangs it on
-another one.
+A trigger function that runs with the owner's rights works on its own table only, even if somebody attaches it
+to another one.
 """
 
 import re
@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 RULES = Path(__file__).with_name("0002_money_rules.sql").read_text()
-# Each works with the owner's rights (SECURITY DEFINER), and for this table alone.
+# Each runs with the owner's rights (SECURITY DEFINER), and only for this table.
 GUARDED = {
     "move_balances": "ledger_entries",
     "finish_transfer": "ledger_transfers",
@@ -31,7 +31,7 @@ BEGIN
     END IF;
 """
 
-# EXECUTE belongs to PUBLIC unless it is taken away. Triggers fire without it, so nobody needs it for those.
+# PUBLIC may EXECUTE functions unless that is revoked. Triggers fire without it, so nobody needs it for them.
 CLOSE_FUNCTIONS = """
 DO $$
 DECLARE
@@ -71,7 +71,7 @@ def _definition(function: str) -> str:
 
 
 def _run(statement: str) -> None:
-    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver reads % as its own.
+    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver takes % for a placeholder.
 
 
 def upgrade() -> None:
@@ -80,7 +80,7 @@ def upgrade() -> None:
         _run(_definition(function).replace("\nBEGIN\n", guard, 1))
     _run(CLOSE_FUNCTIONS)
     op.execute(CLOSE_LATER_FUNCTIONS)
-    # `verify-ledger` runs as the application and computes with these; they read what it may read anyway.
+    # `verify-ledger` runs as the application and calls these; they read only what the application may read.
     op.execute("GRANT EXECUTE ON FUNCTION ledger_transfer_content(text), audit_row_content(text) TO onramp_app")
     _run(CLOSE_DATABASE)
 

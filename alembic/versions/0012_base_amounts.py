@@ -1,8 +1,8 @@
-"""Give top-ups that were made without limits their amount in the currency that limits count in.
+"""Give top-ups that were made while no limits applied their amount in the currency of the limits.
 
-Each gets the rate that is nearest in time to its creation: of other top-ups in its currency, which keep the rate
-of their own day, or the last known price. Without any it stays as it is, and is worked out when it counts.
-Going back leaves the amounts: they are what the older version would have written itself.
+Each gets the rate nearest in time to its creation: that of another top-up in its currency, which keeps the
+rate of its own day, or the last known price. Without any rate it stays empty, and is computed when it is
+needed. A downgrade leaves the amounts: they are what the older version would have written itself.
 """
 
 from alembic import op
@@ -12,8 +12,8 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-# One rate for each day and currency, so that a long history is filled with a small table. Where nobody has
-# counted yet, US dollars are as good as any: another currency is reached by the rates.
+# One rate per day and currency, so that a long history is filled from a small table. If no top-up has a base
+# amount yet, US dollars are as good as any currency: the rates convert them to another one.
 FILL = """
 WITH base AS (
     SELECT e.environment, coalesce(

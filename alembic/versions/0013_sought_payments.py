@@ -1,4 +1,4 @@
-"""Remember which top-up a webhook named, and let a payment that is not found be a case."""
+"""Record which top-up a webhook named, and allow cases for payments that are not found."""
 
 import sqlalchemy as sa
 from alembic import op

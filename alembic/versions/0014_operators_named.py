@@ -1,8 +1,8 @@
-"""Every transfer of an operator's has its line in the audit log, by somebody who is an operator; kinds fit.
+"""Every transfer by an operator needs an audit line by an actual operator, and entries must fit its kind.
 
-A line names its transfer, so it cannot be older than the transfer, and the transfer is not committed
-without it: both belong to one transaction. What was booked before has lines that name references only;
-`operators_named_from()` says from which link of the chain on the rule holds.
+A line refers to its transfer, so it cannot be older, and the transfer is not committed without it: both
+belong to the same transaction. Earlier transfers have lines that name only references;
+`operators_named_from()` returns the link of the chain from which the rule holds.
 """
 
 import re
@@ -98,7 +98,7 @@ BEGIN
         'SELECT ' || (SELECT coalesce(max(seq), 0) + 1 FROM ledger_chain) || '::bigint');
 END $$
 """
-# Roles that were granted before grants were recorded; from here on each has its line.
+# Audit lines for roles that were granted before grants were recorded.
 RECORD_ROLES = """
 INSERT INTO audit_log (id, at, actor, action, subject, address, detail)
 SELECT replace(gen_random_uuid()::text, '-', ''), now(), 'system', 'account.role_granted', u.id, '',
@@ -126,7 +126,7 @@ def _before(function: str) -> str:
 
 
 def _run(statement: str) -> None:
-    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver reads % as its own.
+    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver takes % for a placeholder.
 
 
 def upgrade() -> None:
@@ -140,13 +140,13 @@ def upgrade() -> None:
         ["transfer_id"],
         postgresql_where=sa.text("transfer_id IS NOT NULL"),
     )
-    # The foreign key has locked the transfers, so none is booked by the old rule after this count.
+    # The foreign key has locked the transfers, so none is booked under the old rule after this count.
     _run(NAMED_FROM)
     op.execute("GRANT EXECUTE ON FUNCTION operators_named_from() TO onramp_app")
     _run(AUDIT_ROW_CONTENT)
     _run(FINISH_TRANSFER)
     _run(RECORD_ROLES)
-    # Later migrations of the same transaction may change these tables: nothing waits for the commit.
+    # Later migrations in the same transaction may alter these tables, so no deferred trigger may be pending.
     op.execute("SET CONSTRAINTS ALL IMMEDIATE")
     op.execute("SET CONSTRAINTS ALL DEFERRED")
 

@@ -1,4 +1,4 @@
-"""Seals of the chain, made with a key that the database never sees."""
+"""Seals of the hash chain, made with a key that the database never sees."""
 
 import sqlalchemy as sa
 from alembic import op

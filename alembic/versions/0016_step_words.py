@@ -1,10 +1,10 @@
-"""Say in columns what each line of a top-up's timeline stands for, which was read from its sentence before.
+"""Store in columns what each line of a top-up's timeline means, which was parsed from its sentence before.
 
-Old lines are filled by the one rewrite of the table that a change of a column's type is: an UPDATE is refused
-there, and the rule that refuses it stays in force. A line that no release has written stops the migration,
-since nobody can say what it stands for.
+Old lines are filled by the table rewrite that changing a column's type causes: an UPDATE is refused on this
+table, and the trigger that refuses it stays in force. A line that no release has written stops the migration,
+since its meaning is unknown.
 
-The release before goes on while a new one starts, and writes sentences only: `name_step` fills in the
+The previous release keeps running while a new one starts, and writes sentences only: `name_step` fills in the
 columns for it. The next migration of this table may drop it.
 """
 
@@ -60,8 +60,9 @@ REASONS = (
     "returned",
 )
 
-# A read said its class, perhaps why it was not simply credited and what was noted, and whether another
-# top-up was made of it: "delivered: over_limit; rounded, since 1.01 was printed, a top-up of its own was ...".
+# The sentence of a read has its class, perhaps why it was not simply credited and a remark, and whether a
+# further top-up was made for it: "delivered: over_limit; rounded, since 1.01 was printed, a top-up of its own
+# was ...".
 STATUS_CLASS = f"""
 CASE WHEN {{row}}source IN ('webhook_read', 'poll')
      THEN substring({{row}}detail FROM '^({"|".join(CLASSES)})(?:[:,]|$)') END

@@ -1,7 +1,7 @@
-"""Keep what a webhook says beside its bytes.
+"""Store the parsed content of a webhook beside its bytes.
 
-Rows of before keep null and are translated when they are read: what a webhook says may stand in its signed
-header or in its body, either may be no JSON, and only the application knows the provider's forms.
+Existing rows keep nulls and are parsed when they are read: the content may be in the signed header or in the
+body, either may not be JSON, and only the application knows the provider's formats.
 """
 
 import sqlalchemy as sa

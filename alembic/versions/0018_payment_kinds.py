@@ -1,4 +1,4 @@
-"""Keep e-wallets and kinds of payment that we do not know."""
+"""Allow e-wallets and unknown kinds of payment."""
 
 from alembic import op
 

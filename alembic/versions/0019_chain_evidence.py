@@ -1,6 +1,6 @@
-"""Keep what the networks themselves show of deliveries, and which transfer belongs to which order.
+"""Evidence of what networks show of deliveries, and claims of which transfer belongs to which order.
 
-The role of the application may only add claims: a transfer that was claimed stays so, whatever is wrong.
+The application's role may only add claims: a claimed transfer stays claimed, whatever bug there may be.
 """
 
 import sqlalchemy as sa
@@ -52,7 +52,7 @@ KINDS = (
     "record_unreadable",
     "not_found",
 )
-# Table, column, the words of before, the new ones.
+# Table, column, the old words, the new words.
 GROWN = (
     ("top_ups", "reason", REASONS, ("chain_missing", "chain_differs")),
     ("top_up_steps", "reason", REASONS, ("chain_missing", "chain_differs")),
@@ -68,7 +68,7 @@ HASH = "~ '^0x[0-9a-f]{64}$'"
 def _one_of(table: str, column: str, words: tuple[str, ...], *, unless_kept: bool = False) -> None:
     listed = ", ".join(f"'{word}'" for word in words)
     op.drop_constraint(op.f(f"ck_{table}_{column}"), table)
-    # Lines of timelines and transfers never change: going back, those that are there are left as they are.
+    # Timeline lines and transfers never change, so a downgrade leaves existing rows unvalidated.
     op.create_check_constraint(
         op.f(f"ck_{table}_{column}"), table, f"{column} IN ({listed})", postgresql_not_valid=unless_kept
     )
@@ -179,7 +179,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What the release before does not know is told in its nearest words.
+    # Words that the previous release does not know are replaced by the nearest ones that it knows.
     op.drop_table("chain_claims")
     op.drop_table("chain_evidence")
     op.execute("UPDATE top_ups SET reason = 'amount_unreadable' WHERE reason = 'chain_missing'")

@@ -1,4 +1,4 @@
-"""Count how often the provider asked us to read less."""
+"""Count how often the provider answered that we read too often (429)."""
 
 import sqlalchemy as sa
 from alembic import op

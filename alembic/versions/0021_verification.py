@@ -1,6 +1,6 @@
-"""Verification: its history, which is only ever added to, and whom the provider knows people as.
+"""Verification: its append-only history, and the ids under which the provider knows people.
 
-What older versions stored of webhooks about people goes: their bytes may hold what stood in documents.
+The bytes of webhooks about people that older versions stored are erased: they may hold data from documents.
 """
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ depends_on = None
 WORD = "'^[A-Z]{1,20}(_[A-Z]{1,20}){0,4}$'"
 STATUSES = "'none', 'started', 'in_review', 'approved', 'rejected', 'resubmit'"
 TIERS = "'none', 'basic', 'full'"
-# The row number keeps each header another one, as the unique hash of both wants.
+# The row number keeps each header different, as the unique constraint on both hashes requires.
 FORGET_PEOPLE = """
 UPDATE webhook_events
    SET header = convert_to(replace(encode(convert_to('{"kept": {}, "row": ' || id || '}', 'UTF8'), 'base64'), E'\\n', ''), 'UTF8'),

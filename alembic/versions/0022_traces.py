@@ -1,6 +1,6 @@
-"""Traces: a webhook's trace goes along from the inbox to the order that it names, with when it was received.
+"""Traces: a webhook's trace is passed from the inbox to the order that it names, with its time of receipt.
 
-Only adds columns that may be empty: the release before writes and reads its own columns, and goes on.
+Only adds nullable columns, so the previous release keeps working with its own columns.
 """
 
 import sqlalchemy as sa

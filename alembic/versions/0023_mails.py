@@ -1,6 +1,6 @@
-"""Mails: the outbox, and who wants which notices.
+"""Mails: the outbox, and which notices people have muted.
 
-Only adds: the release before writes accounts without the new columns, and sends nothing.
+Only adds: the previous release writes accounts without the new columns, and sends nothing.
 """
 
 import sqlalchemy as sa

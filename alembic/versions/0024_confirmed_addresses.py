@@ -1,6 +1,6 @@
-"""Whose address is confirmed, and the links that are mailed to the owners of accounts.
+"""When an account's address was confirmed, and the links that are mailed to account owners.
 
-Only adds: for the release before, an account without a confirmed address is as good as any. Addresses have
+Only adds: the previous release treats accounts without a confirmed address like any other. Addresses have
 always been stored in ASCII.
 """
 

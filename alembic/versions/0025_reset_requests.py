@@ -1,4 +1,4 @@
-"""Requests for a link to set a password. Only adds: the release before neither writes nor reads them."""
+"""Requests for a link to set a password. Only adds: the previous release neither writes nor reads them."""
 
 import sqlalchemy as sa
 

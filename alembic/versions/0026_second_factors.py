@@ -1,6 +1,6 @@
-"""Second factors: authenticator apps, passkeys, recovery codes, and when a session proved itself last.
+"""Second factors: authenticator apps, passkeys, recovery codes, and when a session last re-authenticated.
 
-Only adds: the release before opens sessions without `proved_at`, which then counts from now.
+Only adds: the previous release opens sessions without `proved_at`, which defaults to the time of the insert.
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ revision = "0026"
 down_revision = "0025"
 branch_labels = None
 depends_on = None
-# What the two lists of words held, they go on holding.
+# The two lists of allowed words keep all their old words.
 oldest_release = "0022"
 
 REASONS = (
@@ -126,7 +126,7 @@ def upgrade() -> None:
     op.add_column(
         "auth_sessions", sa.Column("proved_at", moment, nullable=False, server_default=sa.text("now()"))
     )
-    # Nobody has proved anything by the upgrade.
+    # The upgrade itself proves nobody's identity, so existing sessions count from their creation.
     op.execute("UPDATE auth_sessions SET proved_at = created_at")
     op.drop_constraint(op.f("ck_auth_sessions_end_reason"), "auth_sessions")
     op.create_check_constraint(

@@ -1,7 +1,7 @@
 """Accounts that their owners have closed, and the mail that says so.
 
-Only adds: the release before has no way to close an account, and signs nobody in to a closed one, whose password
-nobody knows.
+Only adds: the previous release cannot close an account, and lets nobody sign in to a closed one, because
+nobody knows its password.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ revision = "0027"
 down_revision = "0026"
 branch_labels = None
 depends_on = None
-# What the list of kinds held, it goes on holding.
+# The list of allowed kinds keeps all its old words.
 oldest_release = "0022"
 
 KINDS = (

@@ -1,6 +1,6 @@
-"""Programs of the operator, their keys, and the people that they know.
+"""Programs of the operator, their API keys, and the people that they know.
 
-Only adds: the release before knows none of these tables.
+Only adds: the previous release knows none of these tables.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""What transactions are found by: reference, amounts, payment method.
+"""Indexes for finding transactions by reference, amounts and payment method.
 
-Only adds: the release before writes no `paid_amount`, so a payment of another amount that it applies is not found by
-that amount until this release reads the order again.
+Only adds: the previous release writes no `paid_amount`, so a payment of a different amount that it applies is
+not found by that amount until this release reads the order again.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Accounts that programs open, and the mail by which their owners claim them.
+"""Accounts that programs open, and the mail with which their owners claim them.
 
-Only adds words to two lists: the release before opens no such account, and finds no such link.
+Only adds words to two lists: the previous release opens no such accounts, and finds no such links.
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ revision = "0030"
 down_revision = "0029"
 branch_labels = None
 depends_on = None
-# What the two lists of words held, they go on holding.
+# The two lists of allowed words keep all their old words.
 oldest_release = "0022"
 
 KINDS = (

@@ -1,7 +1,7 @@
-"""What people spend with the operator's product, and what is on hold for it.
+"""Debits: what people spend with the operator's product, and what is on hold for it.
 
-The constraints that are made again take all that the release before writes, which books no debits. Its
-lists of transactions show neither holds nor captures and, while it runs, are read from another index.
+The recreated constraints allow everything that the previous release writes, which books no debits. Its lists
+of transactions show neither holds nor captures and, while it runs, are read from another index.
 """
 
 import importlib.util
@@ -52,7 +52,7 @@ def _finish_transfer() -> str:
 
 
 def _run(statement: str) -> None:
-    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver reads % as its own.
+    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver takes % for a placeholder.
 
 
 def _replaced(text: str, *pairs: tuple[str, str]) -> str:
@@ -186,7 +186,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().execute(sa.text("SELECT EXISTS (SELECT FROM debits)")).scalar():
         raise RuntimeError("There are debits, which the release before cannot keep: restore the backup instead.")
-    # Lines of timelines and transfers never change: those that are there are left as they are.
+    # Timeline lines and transfers never change, so existing rows are left unvalidated.
     _run(_finish_transfer())
     _listed(LISTED)
     for table in ("ledger_transfers", "top_up_steps"):

@@ -1,6 +1,6 @@
 """Add-money links, and the narrow sessions of the browsers that opened them.
 
-The release before knows neither and is not disturbed: the new column of top-ups may be null.
+The previous release knows neither and is not affected: the new column of top-ups is nullable.
 """
 
 import sqlalchemy as sa
@@ -76,7 +76,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_link_sessions_link_id_id"), "link_sessions", ["link_id", "id"])
     op.create_index(op.f("ix_link_sessions_expires_at"), "link_sessions", ["expires_at"])
     op.execute("GRANT SELECT, INSERT, DELETE ON add_money_links, link_sessions TO onramp_app")
-    # What a link fixes never changes, nor whose it is.
+    # What a link prescribes never changes, nor does its owner.
     op.execute("GRANT UPDATE (revoked_at, reference, return_url) ON add_money_links TO onramp_app")
     op.execute("GRANT UPDATE (expires_at, ended_at) ON link_sessions TO onramp_app")
     op.add_column("top_ups", sa.Column("link_id", sa.Text))

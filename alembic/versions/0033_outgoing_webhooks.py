@@ -1,8 +1,8 @@
-"""Webhooks to programs: where they go, what happened, and what became of each delivery.
+"""Webhooks to programs: endpoints, events, their deliveries, and the attempts of each delivery.
 
-The release before writes no event. What happens while it runs beside this one is not sent. Constraints of
-tables that have rows hold for new ones from here on; 0035 checks the others, which takes no lock that keeps
-anybody out.
+The previous release writes no events, so what it does while it runs beside this one is not sent. Constraints
+on tables that have rows apply only to new rows at first; 0035 validates the others, without a lock that
+blocks anybody.
 """
 
 import sqlalchemy as sa

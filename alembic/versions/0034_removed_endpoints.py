@@ -1,4 +1,4 @@
-"""Endpoints that a program removed, until the log of what was sent to them has gone."""
+"""Endpoints that a program has removed, kept until the log of their deliveries is deleted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,7 +7,7 @@ revision = "0034"
 down_revision = "0033"
 branch_labels = None
 depends_on = None
-# The release before sends nothing to them, since they are disabled, and shows them.
+# The previous release still shows them, but sends nothing to them, since they are disabled.
 oldest_release = "0022"
 
 

@@ -1,7 +1,8 @@
-"""What operators disable, and what endpoints did not take, found at once however long the log is.
+"""Endpoints disabled by operators, and indexes for undelivered webhooks, however long the log is.
 
-The tables are new with the release that has this: their indexes are made while nobody writes there. What 0033
-left unchecked of older tables is checked here, in a transaction that locks nobody out.
+The tables are new in the same release, so their indexes are created while nobody writes there. The
+constraints that 0033 left unvalidated on older tables are validated here, in a transaction that blocks
+nobody.
 """
 
 import sqlalchemy as sa

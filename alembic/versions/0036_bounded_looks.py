@@ -1,7 +1,7 @@
-"""What loops, cleaning jobs and lists of operators look for is found without reading a table from end to end.
+"""Indexes with which loops, cleaning jobs and operators' lists find rows without scanning a whole table.
 
-Only adds indexes. Most are over few rows. Each is made in a statement that keeps writers of its table waiting: about
-a second for a million rows.
+Only adds indexes, most of them over few rows. Creating each one blocks writers of its table: for about a
+second per million rows.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""A reason of its own for what is held because everything is: `settlement_review`.
+"""A separate reason for money that is held because everything is held for review: `settlement_review`.
 
-The release before knows the word `over_limit` for it, and cannot show a top-up with the new one. Constraints
-hold for new rows from here on; 0038 checks the others, which takes no lock that keeps anybody out.
+The previous release uses `over_limit` for it, and cannot show a top-up with the new word. Constraints apply
+only to new rows at first; 0038 validates the others, without a lock that blocks anybody.
 """
 
 from alembic import op
@@ -32,6 +32,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Lines of timelines never change: those that are there are left as they are.
+    # Timeline lines never change, so existing ones are left as they are, unvalidated.
     op.execute("UPDATE top_ups SET reason = 'over_limit' WHERE reason = 'settlement_review'")
     _allow(REASONS)

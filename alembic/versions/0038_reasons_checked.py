@@ -1,4 +1,4 @@
-"""What 0037 left unchecked, in a transaction of its own that locks nobody out."""
+"""Validates the constraints that 0037 left unvalidated, in a separate transaction that blocks nobody."""
 
 from alembic import op
 

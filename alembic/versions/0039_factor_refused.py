@@ -1,7 +1,7 @@
-"""The mail to somebody whose password was right and whose code was wrong, on a device that is not known.
+"""The mail about a sign-in with the right password and a wrong code, on an unknown device.
 
-Only adds a word to a list. It holds for new rows from here on; 0040 checks the others, which takes no lock that
-keeps anybody out.
+Only adds a word to a list. The constraint applies only to new rows at first; 0040 validates the others,
+without a lock that blocks anybody.
 """
 
 from alembic import op
@@ -10,7 +10,7 @@ revision = "0039"
 down_revision = "0038"
 branch_labels = None
 depends_on = None
-# What the list held, it goes on holding.
+# The list of allowed kinds keeps all its old words.
 oldest_release = "0022"
 
 KINDS = (

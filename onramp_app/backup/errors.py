@@ -1,4 +1,4 @@
-"""Why a backup is not made, or not restored."""
+"""The error of backups that cannot be made or restored."""
 
 from onramp_app.domain.errors import ApplicationError
 

@@ -1,4 +1,4 @@
-"""Makes a backup: one snapshot of the database that is dumped and proved, and a note of what was proved."""
+"""Makes a backup: dumps a snapshot of the database, verifies the same snapshot, and writes a note of both."""
 
 import asyncio
 import os
@@ -19,19 +19,19 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.progress import report
 from onramp_app.ledger.verification import kept_heads, verify_within
 
-# What `pg_dump` waits for a lock that a migration holds; meanwhile the snapshot keeps old rows alive.
+# How long `pg_dump` waits for a lock held by a migration; meanwhile the snapshot keeps old rows alive.
 _LOCK_WAIT = "30s"
 
 _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-    # Nothing is asked here while `pg_dump` reads by the snapshot.
+    # This transaction is idle while `pg_dump` reads its snapshot.
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
 _FACTS = text("""
 SELECT pg_export_snapshot() AS snapshot, current_setting('server_version_num')::int / 10000 AS server,
        (SELECT version_num FROM alembic_version) AS schema_version
 """)
-# Who has rights on something of ours besides its owner and the application, such as a login for reports.
+# Roles with rights on our objects besides their owner and the application, such as a login for reports.
 _ROLES = text("""
 SELECT DISTINCT pg_get_userbyid(one.grantee) FROM (
     SELECT relacl AS acl, relowner AS owner FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -44,17 +44,17 @@ SELECT DISTINCT pg_get_userbyid(one.grantee) FROM (
 
 
 async def make_backup(path: Path, *, folder: Path | None = None) -> Note:
-    """Dump the database to a file, for its owner only, and write a note of what was proved beside it.
+    """Dump the database to a file that only its owner can read, and write a note of its verification.
 
-    Books with findings are backed up all the same: the note names them.
+    Books with findings are backed up nevertheless, and the note lists the findings.
 
     Args:
-        path: the file to make, as an absolute path; it appears when it is whole.
-        folder: where `pg_dump` lies; None: wherever it is found.
+        path: the file to make, as an absolute path; it appears only once it is complete.
+        folder: the folder of `pg_dump`; None: wherever it is found.
 
     Raises:
-        BackupRefused: the file is there already or cannot be written, the schema is another release's, no
-            `pg_dump` fits, or it failed.
+        BackupRefused: the file exists or cannot be written, the schema is that of another release, no
+            suitable `pg_dump` was found, or it failed.
         ConfigurationError: no database is configured.
         DatabaseUnavailable: the database does not answer.
     """
@@ -63,7 +63,7 @@ async def make_backup(path: Path, *, folder: Path | None = None) -> Note:
     heads = await kept_heads()
     partial = path.with_name(f"{path.name}.partial")
     try:
-        # Made before anything is written to it, so that nobody else ever reads it.
+        # Created with its mode before anything is written to it, so that nobody else can ever read it.
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise _unwritable(partial, error) from None
@@ -147,7 +147,7 @@ def _release() -> str:
 
 
 def _put_in_place(partial: Path, path: Path, note: bytes) -> None:
-    """Give the files their names, the note first: a file that is there has a note, and is whole."""
+    """Give the files their final names, the note first, so that a backup file is complete and has a note."""
     written = path.with_name(f"{path.name}.json.partial")
     try:
         descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""The note beside a backup: what the file holds and what was proved of it, as JSON that outlives us."""
+"""The note beside a backup: what the file contains and what its verification found, as lasting JSON."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ from onramp_app.backup.errors import BackupRefused
 from onramp_app.domain.progress import report
 
 FORMAT = 1
-# Of each rule ten thousand findings may be noted.
+# The note may list ten thousand findings for each rule.
 MAX_NOTE_BYTES = 64 * 1024 * 1024
 _CHUNK = 1 << 20
 
@@ -29,7 +29,7 @@ _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class NotedFinding(BaseModel):
-    """One thing that was wrong with the books when the backup was made."""
+    """One finding of the verification when the backup was made."""
 
     rule: str
     subject: str
@@ -37,10 +37,11 @@ class NotedFinding(BaseModel):
 
 
 class Note(BaseModel):
-    """What is kept beside a backup.
+    """The content of the note beside a backup.
 
-    `head` is `{seq}:{hash}`; `roles` have rights beside the application's; `mac` is the HMAC-SHA256 of all
-    the rest under the key that `key_id` names, and both are None where there was no key.
+    `head` is the end of the hash chain, `{seq}:{hash}`; `roles` are further roles with rights in the
+    database; `mac` is the HMAC-SHA256 of everything else under the key that `key_id` names. Both are None
+    without a key.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -70,7 +71,7 @@ class Digest:
 
 
 def note_path(backup: Path) -> Path:
-    """Return where the note of a backup lies."""
+    """Return the path of a backup's note."""
     return backup.with_name(f"{backup.name}.json")
 
 
@@ -89,7 +90,7 @@ def read_note(backup: Path) -> Note:
     """Read the note of a backup.
 
     Raises:
-        BackupRefused: there is none, or it cannot be read.
+        BackupRefused: there is no note, it cannot be read, or it has a later format.
     """
     path = note_path(backup)
     try:
@@ -113,10 +114,10 @@ def read_note(backup: Path) -> Note:
 
 
 def refuse_changed(backup: Path, note: Note) -> None:
-    """Refuse a file that is not the one whose hash was noted.
+    """Refuse a backup file whose size or hash is not that of its note.
 
     Raises:
-        BackupRefused: the file cannot be read, or was changed or cut off since.
+        BackupRefused: the file cannot be read, or was changed or truncated since.
     """
     try:
         found = digest_of(backup)
@@ -132,7 +133,7 @@ def refuse_changed(backup: Path, note: Note) -> None:
 
 
 def signed(note: Note, secrets: Sequence[SecretStr]) -> Note:
-    """Return the note, signed with the first of the keys: who changes file and note together is found too."""
+    """Return the note signed with the first key, so that changing file and note together is detected too."""
     if not secrets:
         return note
     key_id, key = _derived(secrets[0])
@@ -141,10 +142,10 @@ def signed(note: Note, secrets: Sequence[SecretStr]) -> Note:
 
 
 def refuse_unsigned(note: Note, secrets: Sequence[SecretStr]) -> None:
-    """Refuse a note that none of the keys has signed.
+    """Refuse a note that is not signed by one of the keys.
 
     Raises:
-        BackupRefused: it is not signed, by another key, or was changed since.
+        BackupRefused: the note is unsigned, signed by another key, or was changed since.
     """
     key = dict(map(_derived, secrets)).get(note.key_id or "")
     content = as_json(note.model_copy(update={"mac": None}))
@@ -163,5 +164,5 @@ def _derived(secret: SecretStr) -> tuple[str, bytes]:
 
 
 def as_json(note: Note) -> bytes:
-    """Return the note as it is written."""
+    """Return the note as it is written to the file."""
     return note.model_dump_json(indent=2).encode() + b"\n"

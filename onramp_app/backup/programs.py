@@ -1,7 +1,7 @@
 """Finds and runs `pg_dump` and `pg_restore`.
 
-Both come with the embedded PostgreSQL; those of the system are taken where their version fits better. The
-password reaches them by the environment, never by their arguments, which everybody on the machine can read.
+Both come with the embedded PostgreSQL; the system's are used where their version fits better. The password is
+passed in the environment, never in the arguments, which everybody on the machine can read.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from onramp_app.local.environment import program_environment
 from onramp_app.local.postgres import embedded_programs
 from onramp_app.local.processes import keep
 
-_SYSTEM = Path("/usr/lib/postgresql")  # where Debian keeps the versions beside one another
+_SYSTEM = Path("/usr/lib/postgresql")  # where Debian installs each version in its own folder
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _LOOK_EVERY_SECONDS = 0.1
-# `pg_restore` sets a parameter that servers before this version do not know, whatever it restores.
+# `pg_restore` always sets a parameter that servers older than this version do not know.
 _TIMEOUT_PARAMETER_SINCE = 17
 _UNKNOWN_PARAMETER = "SET transaction_timeout = 0;"
-# What libpq reads of the environment beside the address: how the server proves who it is, and the login.
+# The variables that libpq reads besides the address: how to verify the server, and the login.
 _LIBPQ = re.compile(r"HOME|PGSSL\w+|PGPASSFILE|PGPASSWORD|PGKRBSRVNAME")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the programs, with the major version of the PostgreSQL that it belongs to."""
+    """One installed program, with the major version of its PostgreSQL."""
 
     path: Path
     major: int
@@ -43,17 +43,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended: its exit status, and all that it wrote."""
+    """How a program ended: its exit status, and all of its output."""
 
     status: int
     output: str
 
 
 def find(name: str, folder: Path | None) -> list[Program]:
-    """Return all programs of that name that run here, or only the one of `folder`.
+    """Return all programs of that name that can be run here, or only the one in `folder`.
 
     Raises:
-        BackupRefused: there is none.
+        BackupRefused: there is no such program.
     """
     folders: list[Path] = [folder] if folder is not None else list(_folders(name))
     found = [
@@ -95,10 +95,10 @@ def _major(path: Path) -> int | None:
 
 
 def dumper(found: Sequence[Program], server: int) -> Program:
-    """Return the program that dumps a server of a major version: of the same version, or the next later one.
+    """Return the program to dump a server of this major version: of the same version, or the next later one.
 
     Raises:
-        BackupRefused: all are older, and would not know what to dump.
+        BackupRefused: all programs are older than the server, which `pg_dump` does not support.
     """
     usable = [one for one in found if one.major >= server]
     if not usable:
@@ -111,10 +111,10 @@ def dumper(found: Sequence[Program], server: int) -> Program:
 
 
 def restorer(found: Sequence[Program], *, dumped_by: int, server: int) -> Program:
-    """Return the program that reads what `dumped_by` wrote; of those the one that fits the server best.
+    """Return the program that can read a dump of version `dumped_by` and best fits the server's version.
 
     Raises:
-        BackupRefused: all are older than the one that wrote the file.
+        BackupRefused: all programs are older than the one that wrote the file.
     """
     usable = [one for one in found if one.major >= dumped_by]
     if not usable:
@@ -128,10 +128,10 @@ def restorer(found: Sequence[Program], *, dumped_by: int, server: int) -> Progra
 
 
 def address_without_password(url: str) -> tuple[str, str | None]:
-    """Return a database's address as an argument that holds no secret, and the password or None.
+    """Return a database's address as an argument without secrets, and the password or None.
 
     Raises:
-        BackupRefused: the address holds a secret that only an argument could pass on.
+        BackupRefused: the address holds a secret that could only be passed as an argument.
     """
     parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     password = parts.pop("password", None)
@@ -151,13 +151,13 @@ def _environment(password: str | None) -> dict[str, str]:
 
 
 async def run(program: Program, options: Sequence[str], *, password: str | None, told: "Told") -> Ended:
-    """Run a program to its end, which comes with the end of this process or of this task too.
+    """Run a program to its end; it is stopped when this process or this task ends before.
 
     Args:
-        program: what to run.
-        options: its arguments, with absolute paths and without a secret.
-        password: of the database, None where the environment knows it.
-        told: what to report meanwhile.
+        program: the program to run.
+        options: its arguments, with absolute paths and without secrets.
+        password: the database's password; None if the environment has it.
+        told: makes the progress report meanwhile.
     """
     with tempfile.TemporaryFile() as log:
         kept = keep(
@@ -175,25 +175,25 @@ async def run(program: Program, options: Sequence[str], *, password: str | None,
 
 
 class Told:
-    """What is reported while a program runs."""
+    """The progress report while a program runs: a fixed text."""
 
     def __init__(self, what: str) -> None:
         self._what = what
 
     def so_far(self, _: int) -> str:
-        """Return how far the program is; the argument is the open file that it writes its messages to."""
+        """Return the progress; the argument is the descriptor of the file with the program's output."""
         return self._what
 
 
 class Growing(Told):
-    """Reports how large a file has become."""
+    """Reports the size of a file that grows."""
 
     def __init__(self, what: str, path: Path) -> None:
         super().__init__(what)
         self._path = path
 
     def so_far(self, _: int) -> str:
-        """Return the size in megabytes."""
+        """Return the text with the file's size in megabytes."""
         return f"{self._what}, {self._path.stat().st_size / 1_000_000:,.1f} MB written"
 
 
@@ -206,7 +206,7 @@ class Counting(Told):
         self._read, self._done = 0, 0
 
     def so_far(self, log: int) -> str:
-        """Return the number of items; reads only what was written since."""
+        """Return the text with the number of finished items; reads only new output."""
         said = os.pread(log, 1 << 20, self._read)
         whole = said[: said.rfind(b"\n") + 1]
         self._read += len(whole)
@@ -215,7 +215,7 @@ class Counting(Told):
 
 
 def last_words(ended: Ended) -> str:
-    """Return the line that says why a program failed."""
+    """Return the line of a program's output that says why it failed."""
     lines = [line for line in ended.output.splitlines() if line.strip()]
     return next(
         (line for line in lines if "error:" in line), lines[-1] if lines else "it said nothing"
@@ -223,7 +223,7 @@ def last_words(ended: Ended) -> str:
 
 
 def complaints(ended: Ended, *, server: int) -> list[str]:
-    """Return what a `pg_restore` complained of, without what a server of an older version cannot know."""
+    """Return the errors of `pg_restore`, except for the parameter that an older server does not know."""
     errors = [line for line in ended.output.splitlines() if "pg_restore: error:" in line]
     commands = [line for line in ended.output.splitlines() if line.startswith("Command was: ")]
     is_harmless = server < _TIMEOUT_PARAMETER_SINCE and all(_UNKNOWN_PARAMETER in line for line in commands)

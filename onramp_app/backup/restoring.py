@@ -1,4 +1,4 @@
-"""Restores a backup into an empty database, and proves that what came out is what went in."""
+"""Restores a backup into an empty database, and verifies that the restored books are those backed up."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from onramp_app.ledger.transfers import Head
 from onramp_app.ledger.verification import Finding, KeptHead, kept_heads, verify_within
 
 MAX_JOBS = 16
-# Each is a connection beside those of running instances, and more than the server has processors help little.
+# Each job takes a connection, and more jobs than the server has processors help little.
 DEFAULT_JOBS = 4
 
 _SERVER = text("SELECT current_setting('server_version_num')::int / 10000")
@@ -38,17 +38,17 @@ _MISSING_ROLES = text(
 _SCHEMA = text("SELECT version_num FROM alembic_version")
 _HEAD = text("SELECT seq || ':' || encode(hash, 'hex') FROM ledger_chain ORDER BY seq DESC LIMIT 1")
 
-# They say who owns the schema and what the old owner's later functions are open to. Here the schema is there
-# already, and `rights` closes what the new owner makes.
+# These entries set the schema's owner, and default privileges for the old owner's later functions. Here the
+# schema already exists, and `rights` sets the privileges for what the new owner creates.
 _LEFT_OUT = (" SCHEMA - public ", " COMMENT - SCHEMA public ", " ACL - SCHEMA public ", " DEFAULT ACL ")
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, and what its proof found.
+    """The result of a restore, with the findings of the verification.
 
-    `head` is that of the restored chain before migrations, `{seq}:{hash}`. `later_heads`: how many heads of
-    `AUDIT_HEAD_TO` are later than the backup, so that what they cover is lost.
+    `head` is the end of the restored hash chain before migrations, `{seq}:{hash}`. `later_heads` is how many
+    heads in `AUDIT_HEAD_TO` are later than the backup: what they cover is lost.
     """
 
     note: Note
@@ -60,25 +60,25 @@ class Restored:
 
     @property
     def is_same(self) -> bool:
-        """Whether the chain ends where it ended when the backup was made."""
+        """Whether the hash chain ends where it ended when the backup was made."""
         return self.head == self.note.head
 
 
 async def restore(
     backup: Path, *, folder: Path | None = None, jobs: int | None = None, may_be_unsigned: bool = False
 ) -> Restored:
-    """Restore a backup into the configured database, which must be empty; migrate it and prove the books.
+    """Restore a backup into the configured database, which must be empty; migrate it and verify the books.
 
     Args:
-        backup: the file, as an absolute path; its note lies beside it.
-        folder: where `pg_restore` lies; None: wherever it is found.
-        jobs: how many connections restore at a time; None: one for each processor, four at most.
-        may_be_unsigned: take a note that none of our keys has signed.
+        backup: the file, as an absolute path; its note is beside it.
+        folder: the folder of `pg_restore`; None: wherever it is found.
+        jobs: how many connections restore in parallel; None: one for each processor, up to four.
+        may_be_unsigned: accept a note that none of our keys has signed.
 
     Raises:
-        BackupRefused: the file was changed, comes from a newer schema or server, the database is not empty,
-            or `pg_restore` failed, after which the database is to be made again.
-        ConfigurationError: no database is configured, or its owner may not make the application's role.
+        BackupRefused: the file was changed or comes from a newer schema or server, the database is not empty,
+            or `pg_restore` failed, in which case the database has to be created anew.
+        ConfigurationError: no database is configured, or its owner may not create the application's role.
         DatabaseUnavailable: the database does not answer.
     """
     settings = get_settings()
@@ -111,7 +111,7 @@ async def restore(
 
 
 def _refuse_unfit(owner: Connection, note: Note) -> int:
-    """Return the server's major version. Raises `BackupRefused` where it cannot take this backup."""
+    """Return the server's major version. Raises `BackupRefused` if the backup cannot be restored there."""
     server = int(owner.scalar(_SERVER) or 0)
     if owner.scalar(_ALREADY_THERE):
         raise BackupRefused("The database is not empty: make a new one, and name it in the settings.")

@@ -1,4 +1,4 @@
-"""Opens and closes cases: what a person must look at. One case is open at a time for the same thing."""
+"""Opens and closes cases, which a person must look at. At most one case is open for the same concern."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 
 BY_SYSTEM = "system"
-# The cases of a top-up, for the file of its owner. What an operator noted when they closed one is not in it.
+# The cases of a top-up, for its owner's data file, without the operator's reason for closing one.
 CASES = Inner(
     name="cases",
     shows={
@@ -39,7 +39,7 @@ SELECT c.id, :environment, c.kind, c.top_up_id, c.provider_order_id, c.detail, :
     ON CONFLICT DO NOTHING
 RETURNING id
 """)
-# The unique index sees no two cases as the same that name neither a top-up nor an order.
+# The unique index does not cover cases that name neither a top-up nor an order.
 _UNNAMED = text("""
 SELECT (SELECT count(*) FROM exceptions
          WHERE closed_at IS NULL AND top_up_id IS NULL AND provider_order_id IS NULL AND kind = :kind
@@ -58,7 +58,7 @@ UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """What a case is about: a top-up, a provider order (each by the id of our row) or both, and why."""
+    """What a case is about: a top-up, a provider order (by the ids of their rows) or both, and why."""
 
     kind: CaseKind
     top_up_id: str | None = None
@@ -69,7 +69,7 @@ class Concern:
 async def open_cases(
     db: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
 ) -> list[Concern]:
-    """Open a case for each concern that has none open. Returns the concerns that had none."""
+    """Open a case for each concern without an open one. Returns the concerns for which one was opened."""
     if not concerns:
         return []
     by_id = {new_id(): concern for concern in concerns}
@@ -99,16 +99,16 @@ async def open_unnamed(  # noqa: PLR0913 - what the case says, and how often
     environment: Environment,
     at: datetime,
 ) -> None:
-    """Open a case that names neither a top-up nor an order, unless `most` of the kind are open.
+    """Open a case that names neither a top-up nor an order, unless `most` of the kind are already open.
 
     Args:
         db: the transaction.
         kind: why a person must look.
         detail: what to look at.
         most: how many such cases of the kind may be open at a time.
-        is_once: whether a detail opens a case only once, even after that case was closed.
-        environment: whose money it concerns.
-        at: when.
+        is_once: whether the same detail opens only one case ever, even after that case was closed.
+        environment: the environment of the money concerned.
+        at: when the case is opened.
     """
     detail = detail[:_MAX_DETAIL_LENGTH]
     values = {"kind": kind.value, "environment": environment.value, "detail": detail}
@@ -120,13 +120,13 @@ async def open_unnamed(  # noqa: PLR0913 - what the case says, and how often
 async def close_cases(
     db: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
 ) -> None:
-    """Close the open cases of these concerns, whose `detail` says why.
+    """Close the open cases of these concerns; the concern's `detail` becomes the reason.
 
     Args:
         db: the transaction.
-        concerns: each names a case by the kind and by either of the two ids.
-        at: when.
-        by: the id of the operator who decided, or `BY_SYSTEM` where a read did.
+        concerns: each identifies cases by kind and by either of the two ids.
+        at: when the cases are closed.
+        by: the id of the operator who decided, or `BY_SYSTEM` if no person did.
     """
     if concerns:
         rows = [

@@ -19,7 +19,7 @@ from onramp_app.domain.ids import new_id
 
 
 class Case(Row, table=True):
-    """Something a person must look at, or has looked at: then it says who closed the case, and why."""
+    """Something that a person must look at; once closed, it says who closed it and why."""
 
     __tablename__ = "exceptions"
     __table_args__ = (
@@ -49,7 +49,7 @@ class Case(Row, table=True):
         Index(None, "opened_at", "id"),
         Index(None, "top_up_id", postgresql_where=text("top_up_id IS NOT NULL")),
         Index(None, "provider_order_id", postgresql_where=text("provider_order_id IS NOT NULL")),
-        # For those that name neither: whether the same was a case before.
+        # For cases that name neither: to find out whether there was one with the same detail before.
         Index(
             "ix_exceptions_unnamed",
             "kind",

@@ -7,12 +7,12 @@ class CaseKind(StrEnum):
     """Why a person must look.
 
     `HELD` is open exactly while money of the top-up is held, and `SUSPENSE` while money of the order has no
-    owner. `IN_REVIEW` is a top-up in review of which nothing was booked. `NOT_FOUND` is a payment that a
-    webhook announced and no read of the provider has shown, however often reading was repeated.
-    The last four are of networks that are read for ourselves: `CHAIN_DIFFERS` is a delivery that brought less
-    than the provider's record says, `CHAIN_MISSING` one that is not there and belongs to no top-up in review,
-    `CHAIN_LEFT` one that was booked and whose block left the chain, `CHAIN_AWAY` one that waits because no
-    server answers.
+    owner. `IN_REVIEW` is a top-up in review for which nothing was booked. `NOT_FOUND` is a payment that a
+    webhook announced and that no read of the provider has shown, although reading was repeated.
+    The last four concern networks that we read ourselves: `CHAIN_DIFFERS` is a delivery of less than the
+    provider's record says, or of another amount than was credited by hand; `CHAIN_MISSING` one that is not
+    there and belongs to no top-up in review; `CHAIN_LEFT` one that was confirmed and whose block left the
+    chain; `CHAIN_AWAY` one that waits because no server answers.
     """
 
     HELD = "held"

@@ -1,4 +1,4 @@
-"""Counts what lies at the treasury's addresses, on the networks themselves."""
+"""Counts the balances at the treasury's addresses, as read from the networks themselves."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ from onramp_app.domain.money import from_minor
 from onramp_app.ledger.balances import TreasuryTotal, treasury_totals
 from onramp_app.treasury.counts import Count
 
-# The first four bytes of keccak256("balanceOf(address)"), by ERC-20.
+# The first four bytes of keccak256("balanceOf(address)") (ERC-20).
 BALANCE_OF = "0x70a08231"
 
 
 class NetworkUnavailable(ApplicationError):
-    """A network that has to be counted cannot be read."""
+    """A network on which balances have to be counted cannot be read."""
 
     status = 503
     code = "provider_unavailable"
@@ -27,12 +27,12 @@ class NetworkUnavailable(ApplicationError):
 
 
 async def count_balances(servers: Mapping[str, Servers]) -> list[Count]:
-    """Count every treasury account of the books on the networks that can be read, as of now.
+    """Count the present balance of every treasury account in the books whose network is in `servers`.
 
-    Accounts elsewhere are left out: the comparison names them as not counted.
+    Accounts on other networks are left out: the comparison lists them as not counted.
 
     Raises:
-        ValidationFailed: there are no networks to count on.
+        ValidationFailed: `CHAIN_RPC` names no network.
         NetworkUnavailable: a network does not answer.
         DatabaseUnavailable: the books cannot be read.
     """
@@ -66,7 +66,7 @@ async def _count_network(servers: Servers, totals: Sequence[TreasuryTotal]) -> l
 
 
 async def _balance(server: RpcServer, total: TreasuryTotal) -> Decimal | None:
-    """Return what lies at an address in whole units; None for an asset whose contract is not known."""
+    """Return the balance of an address, in whole units; None for an asset whose contract is unknown."""
     token: Token | None = token_of(total.asset, total.network)
     if token is None:
         return None

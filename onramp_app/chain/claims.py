@@ -1,4 +1,4 @@
-"""Claims the transfers that an order's transaction brought: each belongs to one order, for ever."""
+"""Claims the transfers in an order's transaction: each transfer belongs to one order, for ever."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from onramp_app.chain.tables import ChainEvidence
 from onramp_app.db.engine import execute
 from onramp_app.db.locks import Lock
 
-# In the order of the key, so that two orders of one transaction wait for each other and never both.
+# In key order, so that of two orders with the same transaction one waits for the other, without a deadlock.
 _CLAIM = text("""
 INSERT INTO chain_claims (network, transaction_hash, log_index, provider_order_id, units, claimed_at)
 SELECT :network, :name, c.log_index, :order_id, c.units, :at
@@ -20,12 +20,12 @@ SELECT :network, :name, c.log_index, :order_id, c.units, :at
  ORDER BY c.log_index
     ON CONFLICT (network, transaction_hash, log_index) DO NOTHING
 """)
-# In one order, so that two who lock several never wait for each other.
+# In a fixed order, so that two processes that lock several transactions never deadlock.
 _ONE_AT_A_TIME = text("""
 SELECT pg_advisory_xact_lock(hashtextextended(t.name, :use))
   FROM (SELECT DISTINCT name FROM unnest(CAST(:names AS text[])) AS n (name) ORDER BY name) AS t
 """)
-# What was credited by the provider's word, before or while nobody could read the network, has no claim.
+# Deliveries credited by the provider's word, while the network was not or could not be read, have no claim.
 _TAKEN = text("""
 SELECT EXISTS (SELECT FROM chain_claims
                 WHERE network = :network AND transaction_hash = :name
@@ -41,10 +41,10 @@ SELECT EXISTS (SELECT FROM chain_claims
 
 
 async def lock_transactions(db: AsyncSession, evidences: Sequence[ChainEvidence]) -> None:
-    """Have the transactions of these deliveries to oneself until the end, after the locks of their evidence.
+    """Lock the transactions of these deliveries until the end; call it after locking their evidence.
 
-    A credit by hand has no claim that would refuse a second one, so who claims and who credits must not ask
-    at the same moment whether a transaction is taken.
+    A credit by hand makes no claim that would refuse a second one, so claiming and crediting must not check
+    concurrently whether a transaction is taken.
     """
     names = [evidence.transaction_hash for evidence in evidences if evidence.transaction_hash]
     if names:
@@ -52,17 +52,17 @@ async def lock_transactions(db: AsyncSession, evidences: Sequence[ChainEvidence]
 
 
 async def is_taken(db: AsyncSession, evidence: ChainEvidence) -> bool:
-    """Return whether what its transaction brought was claimed by or credited for another order.
+    """Return whether the transfers of its transaction were claimed by, or credited for, another order.
 
-    It is certain once `lock_transactions` was called.
+    The answer is reliable only after `lock_transactions`.
     """
     return bool((await execute(db, _TAKEN, _values(evidence, []))).scalar())
 
 
 async def claim_transfers(db: AsyncSession, evidence: ChainEvidence, look: Look, *, at: datetime) -> bool:
-    """Claim what a look has seen arrive. Returns False where another order has a part of it.
+    """Claim the transfers that a look has seen arrive. Returns False where another order has one of them.
 
-    The claim is the database's to give: two orders that name one transaction get it one after the other,
+    The database decides the claim: of two orders that name the same transaction, the first one gets it,
     whichever process looks. The caller has called `lock_transactions`.
     """
     values = _values(evidence, [transfer.index for transfer in look.transfers])
@@ -86,6 +86,6 @@ def _values(evidence: ChainEvidence, indexes: Sequence[int]) -> dict[str, object
 
 
 def _spellings(name: str) -> list[str]:
-    """Return how a provider may have written a hash."""
+    """Return the spellings in which the provider may have written a hash."""
     digits = name.removeprefix("0x")
     return [name, digits, digits.upper(), f"0x{digits.upper()}", f"0X{digits.upper()}"]

@@ -1,13 +1,13 @@
-"""Why a chain could not be read."""
+"""The errors of reading a chain through its servers."""
 
 
 class ServerFailed(Exception):
-    """A server did not answer, or with something that cannot be believed. The text says what; no address."""
+    """A server gave no answer, or an implausible one. The text says which, without the server's address."""
 
 
 class ServerSilent(ServerFailed):
-    """The server cannot be reached, or does not answer in time: whatever else is asked waits in vain."""
+    """The server cannot be reached, times out or answers an HTTP error, so further calls would fail too."""
 
 
 class ServersAway(Exception):
-    """No server of a network can be read. The text says for each of them why, by its host."""
+    """No server of a network can be read. The text gives the reason for each one, by its host."""

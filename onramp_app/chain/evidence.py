@@ -1,4 +1,4 @@
-"""Asks for evidence of a delivery, and says what follows from it. The looking itself is `watcher.py`'s."""
+"""Requests evidence of deliveries, and compares amounts with the record; `watcher.py` makes the looks."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,24 +15,24 @@ from onramp_app.config import Settings
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.treasury.places import Place
 
-# How long a delivery may stay without a hash, or its transaction out of every block, before it is missing.
+# How long a delivery may have no hash, or its transaction be in no block, before it counts as missing.
 MISSING_AFTER = timedelta(minutes=30)
-# How long no server of a network may answer before a person has to know.
+# How long all servers of a network may fail before a case is opened for a person.
 AWAY_ALARM_AFTER = timedelta(minutes=5)
 _PRECISION = 80
 
 
 async def evidence_of(db: AsyncSession, orders: Sequence[OrderRecord]) -> dict[str, ChainEvidence]:
-    """Return the evidence of orders that have some, by the id of our row of the order."""
+    """Return the evidence of those orders that have any, by the id of the order's row."""
     ids = [order.id for order in orders]
     query = select(ChainEvidence).where(col(ChainEvidence.provider_order_id).in_(ids))
     return {row.provider_order_id: row for row in await db.exec(query)} if ids else {}
 
 
 def is_needed(network: str, known: ChainEvidence | None, settings: Settings) -> bool:
-    """Return whether a delivery on the network is believed only once the network shows it.
+    """Return whether a delivery on the network counts only once the network shows it.
 
-    It is where `CHAIN_RPC` names the network, and once proven the proof stands.
+    This is so where `CHAIN_RPC` names the network, and for evidence that is already proven.
     """
     return network in settings.chain_rpc or (known is not None and known.state in PROVEN)
 
@@ -45,15 +45,16 @@ def demand(
     recorded_minor: int | None,
     at: datetime,
 ) -> ChainEvidence:
-    """Return the evidence of a delivery, asked for now where nobody has; the caller adds it to the session.
+    """Return the evidence of a delivery, new if there is none yet; the caller adds it to the session.
 
-    A pending one follows the provider's record: another hash begins the look again.
+    Unproven evidence follows the provider's record: another hash or address starts the looks afresh.
 
     Args:
-        order: a delivered one, locked.
-        place: our address that it went to.
-        known: its evidence, if there is any.
-        recorded_minor: what the provider's figures make by the delivered rule; None where they make nothing.
+        order: a delivered order, locked.
+        place: our address that the delivery went to.
+        known: the existing evidence, if there is any.
+        recorded_minor: the amount that the delivered rule computes from the provider's figures; None if it
+            computes none.
         at: now.
     """
     name = (order.transaction_hash or "").lower()
@@ -86,25 +87,25 @@ def demand(
 
 
 def begin_again(known: ChainEvidence, *, at: datetime) -> None:
-    """Look once more for what had arrived and left the chain, since nothing has been booked for it yet."""
+    """Start the looks afresh for a delivery that left the chain before anything was booked for it."""
     known.state, known.why, known.confirmed_at = EvidenceState.WAITING.value, "", None
     known.amount_minor = known.block_number = known.block_hash = None
     known.looks_after, known.next_look_at, known.unseen_since = 0, at, at
 
 
 def drop(known: ChainEvidence) -> None:
-    """Let the provider's word count again, where `CHAIN_RPC` does not name the network any more."""
+    """Drop unproven evidence, so that the provider's word counts; for networks no longer in `CHAIN_RPC`."""
     if known.state not in PROVEN:
         known.state, known.next_look_at, known.away_since = EvidenceState.DROPPED.value, None, None
 
 
 def is_pending(evidence: ChainEvidence) -> bool:
-    """Return whether nothing can be said yet."""
+    """Return whether the looks have decided nothing yet."""
     return evidence.state in PENDING
 
 
 class Fit(StrEnum):
-    """How what arrived compares with the provider's record."""
+    """How the amount that arrived compares with the provider's record."""
 
     AS_RECORDED = "as_recorded"
     LESS = "less"
@@ -114,11 +115,11 @@ class Fit(StrEnum):
 def fit_of(
     amount: Decimal, *, bought: Decimal | None, fee: Decimal | None, tolerance_percent: Decimal
 ) -> Fit:
-    """Compare what arrived with the provider's record, all in whole units of one asset.
+    """Compare the amount that arrived with the provider's record, all in whole units of one asset.
 
-    The record has two figures, what was bought and the network's fee, and does not say whether the fee comes
-    off; so anything from the one reading to the other fits. Without figures nothing can be compared, and the
-    answer is the one for which a person looks.
+    The record has two figures, the amount bought and the network fee, and does not say whether the fee is
+    deducted; so anything between the two readings fits. Without figures nothing can be compared, and the
+    answer is `MORE`, which makes a person look.
     """
     if bought is None:
         return Fit.MORE
@@ -133,7 +134,7 @@ def fit_of(
 def differs_from_recorded(
     evidence: ChainEvidence, amount_minor: int | None, *, tolerance_percent: Decimal
 ) -> bool:
-    """Return whether what arrived is not what an operator credited by hand, by more than the tolerance."""
+    """Return whether what arrived differs by more than the tolerance from what was credited by hand."""
     if amount_minor is None or evidence.recorded_minor is None:
         return True
     with localcontext(prec=_PRECISION):

@@ -1,6 +1,6 @@
-"""The EVM networks that can be read, and the contract of each asset on them. Pure facts of the chains.
+"""The EVM networks that can be read, and each asset's contract on them. Constants of the chains.
 
-Sources: the ids of https://chainlist.org (EIP-155); for each contract its issuer's own list
+Sources: the chain ids from https://chainlist.org (EIP-155); for each contract its issuer's own list
 (https://tether.to/en/supported-protocols, https://developers.circle.com/stablecoins/usdc-contract-addresses,
 https://www.paxos.com/pyusd), for BTC and ETH on BNB Smart Chain Binance's list of pegged tokens
 (https://www.binance.com/en/collateral-btokens), for MATIC on Ethereum that of Polygon.
@@ -17,10 +17,10 @@ _HASH = re.compile(r"0x[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class EvmNetwork:
-    """A network: its id of EIP-155, how deep a block counts as final, and the explorer's page of a hash.
+    """A network: its EIP-155 chain id, the depth at which a block counts as final, and its explorer.
 
-    `confirmations` is how many blocks have to stand on top of a transaction's own; the documents of the
-    provider (`networkConfig`) name the same numbers.
+    `confirmations` is how many blocks must be on top of the transaction's own; the provider's documentation
+    (`networkConfig`) gives the same numbers. `explorer` is the explorer's URL up to the hash.
     """
 
     name: str
@@ -31,7 +31,7 @@ class EvmNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An asset on a network: its contract in small letters, None for the network's own coin."""
+    """An asset on a network: its contract in lower case, None for the network's own coin."""
 
     contract: str | None
     decimals: int
@@ -73,39 +73,39 @@ _TOKENS: Mapping[str, Mapping[str, Token]] = {
 
 
 def token_of(asset: str, network: str) -> Token | None:
-    """Return how an asset is found on a network; None for a pair that cannot be read."""
+    """Return the token of an asset on a network; None for a pair that cannot be read."""
     return _TOKENS.get(asset, {}).get(network)
 
 
 def tokens() -> Iterator[tuple[str, str, Token]]:
-    """Yield every pair that can be read: asset, network, token."""
+    """Yield every asset and network that can be read, with its token."""
     for asset, networks in _TOKENS.items():
         for network, token in networks.items():
             yield asset, network, token
 
 
 def is_hash(name: str | None) -> bool:
-    """Return whether a text is the hash of a transaction, in small letters."""
+    """Return whether a text has the form of a transaction hash, in lower case."""
     return name is not None and _HASH.fullmatch(name) is not None
 
 
 def transaction_page(network: str, name: str) -> str | None:
-    """Return the address of the explorer's page of a transaction; None where either is not known."""
+    """Return the URL of a transaction in the network's explorer; None for an unknown network or no hash."""
     known = NETWORKS.get(network)
     return known.explorer + name if known is not None and is_hash(name) else None
 
 
 def confirmations_of(network: EvmNetwork, settings: Settings) -> int:
-    """Return how many blocks have to stand on top of a transaction's own (`CHAIN_CONFIRMATIONS`)."""
+    """Return how many blocks must be on top of a transaction's own, by `CHAIN_CONFIRMATIONS` or default."""
     return settings.chain_confirmations.get(network.name, network.confirmations)
 
 
 def refuse_unreadable(settings: Settings) -> None:
-    """Stop the start where `CHAIN_RPC` or `CHAIN_CONFIRMATIONS` asks for what cannot be read.
+    """Refuse settings in which `CHAIN_RPC` or `CHAIN_CONFIRMATIONS` asks for what cannot be read.
 
     Raises:
-        ConfigurationError: a network that is not a known EVM network, or an asset that `ASSETS` offers on a
-            network of `CHAIN_RPC` and whose contract there is not known.
+        ConfigurationError: one names a network that is not a known EVM network, or `ASSETS` offers, on a
+            network of `CHAIN_RPC`, an asset whose contract there is unknown.
     """
     for setting, names in (
         ("CHAIN_RPC", settings.chain_rpc),

@@ -1,4 +1,4 @@
-"""What networks have shown of a person's deliveries, for their file."""
+"""The chain evidence of a person's deliveries, for their data file."""
 
 from onramp_app.db.personal import Inner
 

@@ -1,8 +1,8 @@
-"""What one transaction of an EVM network brought to an address, read from its receipt.
+"""Reads from its receipt what one transaction of an EVM network transferred to an address.
 
-A transfer of a token is a log of its contract: topics `Transfer(address,address,uint256)`, from and to, the
-amount as data (ERC-20). A network's own coin is the value of the transaction itself; coins that a contract
-passes on leave no trace in a receipt and are not seen.
+A token transfer is a log of the token's contract: topics `Transfer(address,address,uint256)`, from and to,
+with the amount as data (ERC-20). A transfer of the network's own coin is the value of the transaction itself;
+coins that a contract passes on leave no trace in a receipt and are not seen.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from onramp_app.chain.networks import Token
 from onramp_app.chain.rpc import octets, quantity
 from onramp_app.chain.servers import Sight, read_block
 
-# keccak256("Transfer(address,address,uint256)"), by ERC-20.
+# keccak256("Transfer(address,address,uint256)") (ERC-20).
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-# The place of a transfer of the network's own coin, which has no log.
+# The log index of a transfer of the network's own coin, which has no log.
 NATIVE_INDEX = -1
 MAX_LOGS = 5000
 
@@ -25,9 +25,9 @@ MAX_LOGS = 5000
 class Found(StrEnum):
     """What a look found.
 
-    `NOTHING`: the network does not have the transaction in a block of its chain. `SHALLOW`: it has, and too
-    few blocks stand on top. `FAILED`: it failed. `NO_TRANSFER`: it brought nothing of the asset to the
-    address. `ARRIVED`: it did. The last three are final.
+    `NOTHING`: the transaction is in no block of the network's chain. `SHALLOW`: it is in a block, with too
+    few blocks on top. `FAILED`: the transaction failed. `NO_TRANSFER`: it transferred none of the asset to
+    the address. `ARRIVED`: it transferred some. The last three are final.
     """
 
     NOTHING = "nothing"
@@ -39,7 +39,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One transfer to the address: its place among the logs of the block, and the token's smallest units."""
+    """One transfer to the address: its log index in the block, and the amount in smallest units."""
 
     index: int
     units: int
@@ -47,7 +47,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at a transaction found, and in which block; no block where it found nothing."""
+    """The result of one look at a transaction: what it found, and in which block, if any."""
 
     found: Found
     block_number: int | None = None
@@ -56,7 +56,7 @@ class Look:
 
     @property
     def units(self) -> int:
-        """The sum of the transfers."""
+        """The sum of the transfers, in the token's smallest units."""
         return sum(transfer.units for transfer in self.transfers)
 
 
@@ -64,30 +64,30 @@ NOTHING = Look(Found.NOTHING)
 
 
 async def look_up(sight: Sight, name: str, *, address: str, token: Token, confirmations: int) -> Look:
-    """Look for a transaction and what it brought.
+    """Look for a transaction, and for its transfers of a token to an address.
 
     Args:
         sight: the server, and its newest block.
-        name: the hash, in small letters.
-        address: ours, in small letters.
+        name: the hash of the transaction, in lower case.
+        address: our address, in lower case.
         token: the asset on this network.
-        confirmations: how many blocks have to stand on top of the transaction's own.
+        confirmations: how many blocks must be on top of the transaction's own.
 
     Raises:
-        ServerFailed: the server did not answer, or its answers do not fit the question or each other.
+        ServerFailed: the server did not answer, or its answers do not match the request or each other.
     """
     receipt = await sight.server.call("eth_getTransactionReceipt", name)
     if receipt is None:
         return NOTHING
     _expect(receipt, name=name)
-    if receipt.get("blockNumber") is None:  # Some servers show what waits to be mined.
+    if receipt.get("blockNumber") is None:  # Some servers return transactions not mined yet.
         return NOTHING
     number, block_hash = quantity(receipt["blockNumber"]), octets(receipt.get("blockHash"), length=32)
     if sight.head.number - number < confirmations:
         return Look(Found.SHALLOW, number, block_hash)
     block = await read_block(sight.server, number)
     if block is None or block.hash != block_hash:
-        return NOTHING  # The server still knows a receipt of a block that has left the chain.
+        return NOTHING  # The server still has the receipt from a block that has left the chain.
     status = quantity(receipt.get("status"))
     if status not in (0, 1):
         raise ServerFailed("it answers with a receipt that neither failed nor succeeded")
@@ -103,7 +103,7 @@ async def look_up(sight: Sight, name: str, *, address: str, token: Token, confir
 def _expect(
     answer: Any, *, name: str, member: str = "transactionHash", block_hash: str | None = None
 ) -> None:
-    """Raise `ServerFailed` unless the answer is about the transaction and, where given, in this block."""
+    """Raise `ServerFailed` unless the answer is about this transaction and, if given, this block."""
     if not isinstance(answer, Mapping) or octets(answer.get(member), length=32) != name:
         raise ServerFailed("it answers with another transaction")
     if block_hash is not None and octets(answer.get("blockHash"), length=32) != block_hash:
@@ -135,7 +135,7 @@ def _logs(
         if log.get("removed") is True or octets(log.get("address"), length=20) != contract:
             continue
         words = [octets(topic, length=32) for topic in topics]
-        # What we send to ourselves brings nothing.
+        # A transfer from our address to itself does not count.
         if len(words) != 3 or words[0] != TRANSFER or words[2] != ours or words[1] == ours:
             continue
         index, units = quantity(log.get("logIndex")), int(octets(log.get("data"), length=32), 16)

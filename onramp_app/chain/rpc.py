@@ -1,6 +1,6 @@
-"""One JSON-RPC server of an EVM network, asked over HTTP. What it answers is believed only as far as it fits.
+"""The client of one JSON-RPC server of an EVM network, over HTTP. Answers are checked before they are used.
 
-Addresses of servers often carry a key, so nothing here logs or repeats one: a server is named by its host.
+URLs of servers often contain a key, so nothing here logs or repeats one: a server is named by its host.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from onramp_app.proxies import proxy_for
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
-# A block of transfers to many people has a receipt of some hundred kilobytes.
+# The receipt of a transaction that pays many people has some hundred kilobytes.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _AT_ONCE = 8
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
@@ -32,15 +32,15 @@ _ASKED = Counter("chain_calls", "Requests to JSON-RPC servers.", ["network", "ou
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Load the trusted certificates, with the operator's SSL_CERT_FILE: once a process, as it takes 40 ms."""
+    """Load the trusted certificates, with the operator's SSL_CERT_FILE; once a process, as it takes 40 ms."""
     return httpx.create_ssl_context()
 
 
 class RpcServer:
-    """One server. Belongs to one event loop; `close` it."""
+    """The client of one server. Belongs to one event loop; `close` it before another takes over."""
 
     def __init__(self, url: str, *, network: str) -> None:
-        """Raises `ConfigurationError`: the environment names a proxy that cannot be used."""
+        """Prepare the client. Raises `ConfigurationError` if the environment names an unusable proxy."""
         self.host = urlsplit(url).hostname or ""
         self._url = url
         self._network = network
@@ -50,9 +50,9 @@ class RpcServer:
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=2, keepalive_expiry=30),
             follow_redirects=False,
-            # Answers are capped as they arrive; a compressed one could grow a thousandfold in one step.
+            # Answers are limited as they arrive; a compressed one could expand a thousandfold in one step.
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            # httpx would read the proxies itself, even for this machine, and a .netrc.
+            # Otherwise httpx would read the proxies itself, even for loopback, and a .netrc.
             trust_env=False,
             proxy=proxy_for(url),
             verify=_authorities(),
@@ -63,10 +63,10 @@ class RpcServer:
         await self._http.aclose()
 
     async def call(self, method: str, *parameters: JsonOut) -> Any:
-        """Return the result of a method, read from JSON with exact numbers.
+        """Call a method and return its result, parsed from JSON with exact numbers.
 
         Raises:
-            ServerFailed: no answer in time, a refusal, or an answer that is not one of JSON-RPC 2.0.
+            ServerFailed: no answer in time, a refusal, or an answer that is not valid JSON-RPC 2.0.
         """
         outcome = "failed"
         try:
@@ -87,7 +87,7 @@ class RpcServer:
         except (httpx.HTTPError, httpx.InvalidURL):
             raise ServerSilent("it cannot be reached") from None
         if status != httpx.codes.OK:
-            # Most are busy, or want another key.
+            # Mostly the server is busy, or does not accept our key.
             raise ServerSilent(f"it answers with HTTP status {status}")
         return _result(content, number)
 
@@ -123,7 +123,7 @@ def _result(content: bytes, number: int) -> Any:
 
 
 def quantity(value: object, *, bits: int = 63) -> int:
-    """Return a number of at most so many bits that JSON-RPC writes as `0x1b4`. Raises `ServerFailed`."""
+    """Return a number of up to `bits` bits, which JSON-RPC writes like `0x1b4`. Raises `ServerFailed`."""
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise ServerFailed("it writes a number in a form that is none")
     if (number := int(value, 16)).bit_length() > bits:
@@ -132,7 +132,7 @@ def quantity(value: object, *, bits: int = 63) -> int:
 
 
 def octets(value: object, *, length: int) -> str:
-    """Return bytes that JSON-RPC writes as `0x…`, in small letters. Raises `ServerFailed`: another length."""
+    """Return `length` bytes as JSON-RPC writes them, `0x…`, in lower case. Raises `ServerFailed`."""
     if not isinstance(value, str) or len(value) != 2 + 2 * length or not _DATA.fullmatch(value):
         raise ServerFailed(f"it writes {length} bytes in a form that is none")
     return value.lower()

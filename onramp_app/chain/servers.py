@@ -12,7 +12,7 @@ from onramp_app.chain.networks import NETWORKS, EvmNetwork, confirmations_of, re
 from onramp_app.chain.rpc import RpcServer, octets, quantity
 from onramp_app.config import Settings, get_settings
 
-# A server whose newest block is older stands still: what it has not seen would never be found there.
+# A server whose newest block is older than this is stuck: newer transactions would never be found there.
 MAX_HEAD_AGE_SECONDS = 15 * 60
 _KNOWN_ID_SECONDS = 600.0
 _log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block: its number, hash, and the Unix time of its making."""
+    """One block: its number, its hash, and the Unix time at which it was made."""
 
     number: int
     hash: str
@@ -29,17 +29,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One server that answers for the right chain, and its newest block. All of one look is asked there."""
+    """One server that answers for the right chain, and its newest block. A look makes all its calls there."""
 
     server: RpcServer
     head: Block
 
 
 async def read_block(server: RpcServer, number: int | None = None) -> Block | None:
-    """Return a block, the newest one by default; None where the server has none of that number.
+    """Return a block, by default the newest one; None if the server has no block of that number.
 
     Raises:
-        ServerFailed: as for `RpcServer.call`; the answer is no block, or another one.
+        ServerFailed: as for `RpcServer.call`; or the answer is not a block, or a different one.
     """
     wanted = "latest" if number is None else hex(number)
     found = await server.call("eth_getBlockByNumber", wanted, False)  # noqa: FBT003 - of JSON-RPC
@@ -56,7 +56,7 @@ async def read_block(server: RpcServer, number: int | None = None) -> Block | No
 
 
 class Servers:
-    """All servers of one network. Belongs to one event loop; `close` them."""
+    """All servers of one network. Belongs to one event loop; `close` it before another takes over."""
 
     def __init__(self, network: EvmNetwork, urls: tuple[str, ...], *, confirmations: int) -> None:
         self.network = network
@@ -71,10 +71,10 @@ class Servers:
             await server.close()
 
     async def sights(self) -> AsyncIterator[Sight]:
-        """Yield each server that can be read, beginning with the one that was read last.
+        """Yield each server that can be read, starting with the one that was used last.
 
         Raises:
-            ServersAway: not one of them can be read.
+            ServersAway: none of the servers can be read.
         """
         order = [*range(self._first, len(self.all)), *range(self._first)]
         failures = []
@@ -106,7 +106,7 @@ class Servers:
 
 
 async def refuse_other_chain(server: RpcServer, network: EvmNetwork) -> None:
-    """Raise `ServerFailed` where the server does not answer for the network, by its id of EIP-155."""
+    """Raise `ServerFailed` unless the server answers with the network's EIP-155 chain id."""
     found = quantity(await server.call("eth_chainId"))
     if found != network.chain_id:
         raise ServerFailed(f"it answers for chain {found}, and {network.name} is chain {network.chain_id}")

@@ -1,4 +1,4 @@
-"""What the evidence says about the networks and the provider: who waits for a server, which rule fits."""
+"""Reports from the evidence: which networks cannot be read, and which delivered rule the provider follows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SELECT network, count(*) AS waiting, extract(epoch FROM now() - min(away_since))
  WHERE away_since IS NOT NULL AND environment = :environment AND next_look_at IS NOT NULL
  GROUP BY network ORDER BY network
 """)
-# By our own ids, which follow the time: of very many deliveries only the first are looked at.
+# Ordered by our own ids, which follow time, so that only the first of very many deliveries are read.
 _FIRST = text("""
 SELECT o.order_id, o.bought_amount, o.gas_fee, c.amount_minor, s.scale, c.asset, c.network
   FROM chain_evidence c
@@ -33,7 +33,7 @@ SELECT o.order_id, o.bought_amount, o.gas_fee, c.amount_minor, s.scale, c.asset,
 
 @dataclass(frozen=True, slots=True)
 class AwayNetwork:
-    """A network that no server of ours shows: since how many seconds, and how many deliveries wait for it."""
+    """A network whose servers all fail: for how many seconds, and how many deliveries wait for it."""
 
     network: str
     seconds: int
@@ -41,21 +41,21 @@ class AwayNetwork:
 
     @property
     def is_alarming(self) -> bool:
-        """Whether a person has to know."""
+        """Whether the network has been unreadable for so long that a person must know."""
         return self.seconds >= AWAY_ALARM_AFTER.total_seconds()
 
 
 async def away_networks(db: AsyncSession) -> list[AwayNetwork]:
-    """Return the networks that deliveries wait for while no server answers."""
+    """Return the networks for which deliveries are waiting while no server answers."""
     rows = await execute(db, _AWAY, {"environment": current_environment().value})
     return [AwayNetwork(row.network, int(row.seconds), row.waiting) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFit:
-    """Which `ONRAMP_DELIVERED_RULE` fits the first order that a network has shown; None: neither does.
+    """Which `ONRAMP_DELIVERED_RULE` fits the first order that a network has shown; None: neither fits.
 
-    All amounts in whole units of `asset`: what the network shows, what was bought, the network's fee.
+    Amounts are in whole units of `asset`: what arrived on the network, what was bought, the network fee.
     """
 
     order_id: str
@@ -72,7 +72,7 @@ async def fitting_rule(db: AsyncSession) -> RuleFit | None:
     if row is None:
         return None
     arrived = from_minor(int(row.amount_minor), scale=row.scale)
-    # The provider may cut what it prints: one unit of the last printed digit is no other rule.
+    # The provider may truncate its figures, so a difference of one unit in the last digit is tolerated.
     printed = min(decimals_of(row.asset, row.network) or 0, _digits(row.bought_amount), 8)
     slack = Decimal(1).scaleb(-printed)
     rules: Mapping[str, Decimal] = {
@@ -81,7 +81,7 @@ async def fitting_rule(db: AsyncSession) -> RuleFit | None:
     }
     near = {rule: abs(arrived - amount) for rule, amount in rules.items()}
     best = min(near, key=lambda rule: near[rule])
-    # Where the fee is less than the slack both would fit, and nothing is proven.
+    # If the fee is smaller than the slack, both rules would fit and nothing is proven.
     fits = near[best] <= slack and abs(near["actual"] - near["actual_minus_gas"]) > slack
     return RuleFit(
         row.order_id,

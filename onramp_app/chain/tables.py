@@ -1,4 +1,4 @@
-"""The tables of what the networks show: evidence of deliveries, and which transfer belongs to which order."""
+"""The tables of chain evidence: what networks show of deliveries, and the order of each transfer."""
 
 from datetime import datetime
 
@@ -26,15 +26,15 @@ _HASH = "~ '^0x[0-9a-f]{64}$'"
 class ChainEvidence(Row, table=True):
     """What a network shows of the delivery of one provider order.
 
-    `asset`, `network`, `address` and `transaction_hash` are what is looked for, as last read of the provider
-    (null: it has named no hash). `recorded_minor` is what the provider's figures make by the delivered rule,
-    null where they make nothing.
+    `asset`, `network`, `address` and `transaction_hash` are what is looked for, as last read from the
+    provider (null: it has named no hash). `recorded_minor` is the amount that the delivered rule computes
+    from the provider's figures, null where it computes none.
 
-    `block_number` and `block_hash` say where the transaction was last seen; `amount_minor` is what it
-    brought, final once the state is, and null where the books cannot keep it exactly. `why` says what is
-    missing. `unseen_since` is since when no block has had it, `away_since` since when no server answered,
-    `next_look_at` when it is looked for again (null: not any more). `credited_by` is the operator who
-    credited it by the provider's word, while every server was away.
+    `block_number` and `block_hash` say where the transaction was last seen; `amount_minor` is what arrived,
+    final once the state is, and null where the books cannot hold it exactly. `why` says what is missing.
+    `unseen_since` is since when no block has contained it, `away_since` since when no server has answered,
+    and `next_look_at` when the next look is due (null: never). `credited_by` is the operator who credited the
+    delivery by the provider's word while no server could be read.
     """
 
     __tablename__ = "chain_evidence"
@@ -58,8 +58,8 @@ class ChainEvidence(Row, table=True):
         length("why", 0, 500),
         length("credited_by", 1, 64),
         CheckConstraint("failures >= 0 AND looks_after >= 0", name="counts"),
-        # Transfers are numbered within their block, so those of a transaction that came into another block
-        # have other numbers: the claims alone would let them be credited again.
+        # Log indexes count within a block, so the transfers of a transaction that moves to another block get
+        # new ones: the claims alone would let them be credited again.
         Index(
             "uq_chain_evidence_confirmed",
             "network",
@@ -108,8 +108,8 @@ class ChainEvidence(Row, table=True):
 class ChainClaim(Row, table=True):
     """One transfer on a network, and the one order that it belongs to, for ever: rows are never changed.
 
-    `log_index` is -1 where the network's own coin was the transaction's value. `units` are the token's
-    smallest, as the network has them.
+    `log_index` is -1 for a transfer of the network's own coin. `units` is the amount in the token's smallest
+    units on the network.
     """
 
     __tablename__ = "chain_claims"

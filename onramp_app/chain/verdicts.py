@@ -1,4 +1,4 @@
-"""What a look means for the evidence of a delivery. Pure; docs/money.md has the table of it."""
+"""Decides what a look means for the evidence of a delivery. Pure functions; docs/money.md has the table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from onramp_app.chain.words import PENDING, PROVEN, EvidenceState
 from onramp_app.config import Settings
 from onramp_app.domain.money import MAX_MINOR
 
-# What is young is looked for often, what is old rarely: a tenth of its age, within these.
+# The time between two looks: a tenth of the delivery's age, within these bounds.
 _AGE_SHARE = 10
 _SOONEST = timedelta(seconds=1)
 _LATEST_PENDING = timedelta(minutes=1)
 _LATEST = timedelta(hours=6)
-# After it was confirmed: 30 s, 2, 8 and 32 minutes, 2 hours. Deeper blocks do not leave a chain.
+# Looks after confirmation: at 30 s, 2, 8 and 32 minutes, 2 hours. Deeper blocks do not leave a chain.
 LOOKS_AFTER: Final[Sequence[timedelta]] = [timedelta(seconds=30 * 4**number) for number in range(5)]
 _ONCE_MORE = timedelta(seconds=10)
 _MAX_AWAY = 6  # 2⁶ seconds
@@ -28,7 +28,7 @@ _MAX_WHY = 500
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from a look: whether the delivery is to be judged again, and which cases open or close."""
+    """The consequences of a look: whether to judge the delivery again, and which cases open or close."""
 
     is_news: bool = False
     raises: tuple[tuple[CaseKind, str], ...] = ()
@@ -38,14 +38,14 @@ class Verdict:
 def after_look(  # noqa: PLR0913 - what was seen of what, and by which rules
     row: ChainEvidence, look: Look, *, is_ours: bool, scale: int, settings: Settings, at: datetime
 ) -> Verdict:
-    """Write what a look has shown into the evidence.
+    """Update the evidence with the result of a look, and return the consequences.
 
     Args:
         row: the evidence, locked.
-        look: what was seen.
-        is_ours: False where another order has claimed what arrived.
+        look: the result of the look.
+        is_ours: False if another order has claimed what arrived.
         scale: the decimals of the asset in the books.
-        settings: the tolerance, and how long a missing delivery is looked for.
+        settings: give the tolerance, and for how long a missing delivery is looked for.
         at: now.
     """
     before = row.state
@@ -54,12 +54,12 @@ def after_look(  # noqa: PLR0913 - what was seen of what, and by which rules
     row.read_at, row.away_since, row.failures = at, None, 0
     if before in PROVEN:
         if look.found is Found.NOTHING and not is_doubted and before != EvidenceState.LEFT:
-            # Behind one address there may be a server that is a little behind the others.
+            # One URL may lead to several servers, one of which may lag behind the others.
             row.failures, row.next_look_at = 1, at + _ONCE_MORE
             return Verdict(answers=answers)
         return _after_proof(row, look, answers=answers, at=at)
     if row.block_hash is not None and look.block_hash != row.block_hash:
-        row.unseen_since = at  # The block left the chain, and the transaction may be in another one soon.
+        row.unseen_since = at  # The block left the chain; the transaction may soon be in another one.
     row.block_number, row.block_hash = look.block_number, look.block_hash
     raises: list[tuple[CaseKind, str]] = []
     if look.found is Found.ARRIVED and is_ours:
@@ -86,7 +86,7 @@ def after_look(  # noqa: PLR0913 - what was seen of what, and by which rules
 
 
 def after_away(row: ChainEvidence, reason: str, *, at: datetime) -> None:
-    """Note in the evidence that no server answered. What was proven or missing stays so."""
+    """Record in the evidence that no server answered. Proven or missing evidence keeps its state."""
     row.failures += 1
     row.away_since = row.away_since or at
     row.next_look_at = at + timedelta(seconds=2 ** min(row.failures, _MAX_AWAY))
@@ -127,7 +127,7 @@ def _next_look(row: ChainEvidence, settings: Settings, *, at: datetime) -> datet
 
 
 def _after_proof(row: ChainEvidence, look: Look, *, answers: tuple[CaseKind, ...], at: datetime) -> Verdict:
-    """Look once more at what was confirmed. Nothing is taken back: a person decides."""
+    """Update confirmed evidence after another look. Nothing is reversed here: a person decides."""
     number = min(row.looks_after + 1, len(LOOKS_AFTER))
     row.looks_after = number
     row.next_look_at = at + LOOKS_AFTER[number] if number < len(LOOKS_AFTER) else None
@@ -137,14 +137,14 @@ def _after_proof(row: ChainEvidence, look: Look, *, answers: tuple[CaseKind, ...
             row.state, row.why = EvidenceState.CONFIRMED.value, ""
             answers = (*answers, CaseKind.CHAIN_LEFT)
         return Verdict(answers=answers)
-    # The block that it was in stays in the evidence.
+    # The evidence keeps the block in which the transaction was.
     row.why = f"block {row.block_number} left the chain after the delivery was confirmed"
     row.state = EvidenceState.LEFT.value
     return Verdict(raises=((CaseKind.CHAIN_LEFT, row.why),), answers=answers)
 
 
 def _minor(units: int, token: Token | None, *, scale: int) -> int | None:
-    """Return the token's smallest units in minor units of the books; None where they have no such amount."""
+    """Convert the token's smallest units to minor units of the books; None if the books cannot hold them."""
     if token is None:
         return None
     minor, rest = divmod(units * 10**scale, 10**token.decimals)

@@ -1,8 +1,8 @@
-"""Looks for deliveries on one network, and keeps what was seen as evidence.
+"""Looks for deliveries on one network, and stores what it sees as evidence.
 
-Any number of processes may look: what is due is taken for a minute, so that each look is made once, and what
-a look means is decided under the locks of the order and its evidence. No transaction is open meanwhile.
-Each network has a loop of its own, so that a dead server delays no other network, and no settling.
+Any number of processes may look: due looks are claimed for a minute, so that each is made once, and its
+meaning is decided under the locks of the order and its evidence. No transaction is open during a look. Each
+network has its own loop, so that a dead server delays neither another network nor settling.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ from onramp_app.provider_orders.tables import OrderRecord
 
 AT_ONCE = 50
 TICK_SECONDS = 1.0
-# Longer than the calls of one look take with their own time-outs, while others wait for places before it.
+# Longer than the calls of one look may take, time-outs and the wait for a place included.
 LOOK_WITHIN_SECONDS = 60.0
-# Should the process that took a look end, another one takes it then.
+# If the process that claimed a look ends, another one claims it after this time.
 _TAKEN_FOR = timedelta(minutes=1)
 
 _log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ UPDATE chain_evidence SET next_look_at = CAST(:until AS timestamptz)
      ORDER BY next_look_at LIMIT :most FOR UPDATE SKIP LOCKED)
 RETURNING provider_order_id, asset, address, transaction_hash
 """)
-# An order that was applied is applied again; one that waits to be applied is anyway.
+# An order that was applied is applied again; one that still waits to be applied needs nothing.
 _APPLY_AGAIN = text("""
 UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
  WHERE id = ANY(CAST(:ids AS text[])) AND applied_version = version AND version > 0
@@ -62,7 +62,7 @@ UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a look is for."""
+    """What a look is for: the transaction (`name` is its hash), and the asset and address of the transfer."""
 
     order_id: str
     asset: str
@@ -71,7 +71,7 @@ class _Wanted:
 
 
 async def keep_looking(servers: Servers) -> None:
-    """Look at what is due on a network, for ever."""
+    """Make the looks on a network as they become due, for ever."""
     while True:
         made_progress()
         if await look_at_due(servers) < AT_ONCE:
@@ -82,17 +82,17 @@ async def look_at_due(servers: Servers, *, at: datetime | None = None) -> int:
     """Make the looks that are due on a network. Returns how many.
 
     Args:
-        servers: those of the network.
-        at: the moment that counts as now.
+        servers: the servers of the network.
+        at: the time that counts as now.
 
     Raises:
-        DatabaseUnavailable: looks that were not kept are made again.
+        DatabaseUnavailable: looks whose results were not stored are made again.
     """
     at = at or now()
     wanted = await _take(servers.network.name, at)
     if not wanted:
         return 0
-    # Without a hash, or a contract to look at, only time can tell.
+    # Without a hash or a known contract there is nothing to ask; they only become missing with time.
     nameless = [
         one for one in wanted if one.name is None or token_of(one.asset, servers.network.name) is None
     ]
@@ -104,7 +104,7 @@ async def look_at_due(servers: Servers, *, at: datetime | None = None) -> int:
 
 
 async def _ask(servers: Servers, left: list[_Wanted], *, at: datetime) -> None:
-    """Make the looks at one server after the other until each has its answer."""
+    """Make the looks at one server after another until each look has its answer."""
     reason = ""
     try:
         async for sight in servers.sights():
@@ -131,7 +131,7 @@ async def _take(network: str, at: datetime) -> list[_Wanted]:
 async def _look_at_all(
     servers: Servers, sight: Sight, wanted: Sequence[_Wanted]
 ) -> list[tuple[_Wanted, Look]]:
-    """Return the looks that this server answered; none is begun once it is silent."""
+    """Return the looks that this server answered; once it is silent, no further look is started."""
     is_silent = False
 
     async def look(one: _Wanted) -> tuple[_Wanted, Look] | None:
@@ -163,7 +163,7 @@ async def _look_at_all(
 
 
 async def _locked(db: AsyncSession, wanted: Sequence[_Wanted]) -> list[tuple[OrderRecord, ChainEvidence]]:
-    """Return orders and evidence, locked in this order as crediting does, where the look is still wanted."""
+    """Lock orders, then evidence, in the same order as crediting; return those whose look is still wanted."""
     names = {one.order_id: (one.asset, one.address, one.name) for one in wanted}
     orders = select(OrderRecord).where(col(OrderRecord.id).in_(names)).order_by(col(OrderRecord.id))
     by_id = {order.id: order for order in await db.exec(orders.with_for_update(key_share=True))}
@@ -181,7 +181,7 @@ async def _locked(db: AsyncSession, wanted: Sequence[_Wanted]) -> list[tuple[Ord
 
 
 async def _keep(looks: Mapping[str, tuple[_Wanted, Look]], *, at: datetime) -> None:
-    """Keep what was seen, claim what arrived, and have the orders judged again where that changed."""
+    """Store the results of looks, claim what arrived, and have orders applied again where that matters."""
     if not looks:
         return
     settings, verdicts = get_settings(), []

@@ -1,4 +1,4 @@
-"""The words of what a network shows. Pure; docs/money.md ("What the chain says") is their specification."""
+"""The states of chain evidence. Pure; docs/money.md ("What the chain says") specifies them."""
 
 from enum import StrEnum
 
@@ -8,8 +8,9 @@ class EvidenceState(StrEnum):
 
     `WAITING`: not seen yet, or not deep enough. `AWAY`: likewise, and no server of the network answered the
     last look. `MISSING`: it is not there, and the looks go on. `CONFIRMED`: it arrived. `DIFFERS`: it
-    arrived, and the provider's record says another amount. `LEFT`: it had arrived, and its block left the
-    chain. `DROPPED`: the operator took the network out of `CHAIN_RPC`, so the provider's word counts.
+    arrived, and the amount does not match the provider's record or the credit by hand. `LEFT`: it had
+    arrived, and its block left the chain. `DROPPED`: the operator removed the network from `CHAIN_RPC`, so
+    the provider's word counts.
     """
 
     WAITING = "waiting"

@@ -1,9 +1,9 @@
-"""Writes PostgreSQL arrays as text, for statements that take many rows at a time.
+"""Writes PostgreSQL array literals, for statements that take many rows at a time.
 
-The driver looks up how to write each element, which took a quarter of the time of a webhook. The statement
-says of each array what it holds: `%s::text[]`.
+The driver looks up an adapter for each element, which took a quarter of the time of a webhook. The statement
+casts each array to its type: `%s::text[]`.
 
-The form: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
+The format: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from datetime import datetime
 
 
 def of_texts(values: Iterable[str | None]) -> str:
-    """Return an array of texts, whatever they hold but NUL, which PostgreSQL has no place for."""
+    """Return an array of texts with any content except NUL, which PostgreSQL cannot store."""
     return _array(None if value is None else _quoted(value) for value in values)
 
 
@@ -21,7 +21,7 @@ def of_bytes(values: Iterable[bytes]) -> str:
 
 
 def of_moments(values: Iterable[datetime | None]) -> str:
-    """Return an array of `timestamptz`. The moments are aware."""
+    """Return an array of `timestamptz`. The datetimes must be aware."""
     return _array(None if value is None else f'"{value.isoformat()}"' for value in values)
 
 

@@ -7,8 +7,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import execute
 
-# Those of superusers are not counted against a role's limit, and some are kept for them. Processes of the
-# server itself have no user.
+# Role and database limits do not apply to superusers, and some connections are reserved for them. Processes
+# of the server itself have no user.
 _CAPACITY = text("""
 SELECT least(of_role, of_database, of_server), least(of_role - by_role, of_database - by_database,
              of_server - by_all)

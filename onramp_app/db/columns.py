@@ -1,4 +1,4 @@
-"""What all tables share: one metadata with named constraints, and the shapes of columns that recur."""
+"""What all tables share: one metadata with named constraints, and helpers for common columns and checks."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -41,7 +41,7 @@ class Minor(TypeDecorator[int]):
     cache_ok = True
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | None:
-        """Give the driver a number that it sends as NUMERIC, however large."""
+        """Return the amount as a `Decimal`, which the driver sends as NUMERIC however large it is."""
         return None if value is None else Decimal(value)
 
     def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:
@@ -50,18 +50,18 @@ class Minor(TypeDecorator[int]):
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """Return a constraint that refuses any word but these."""
+    """Return a constraint that allows only the values of an enum."""
     words = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({words})", name=column)
 
 
 def length(column: str, low: int, high: int) -> CheckConstraint:
-    """Return a constraint on the number of characters of a text."""
+    """Return a constraint on a text's length in characters."""
     return CheckConstraint(f"char_length({column}) BETWEEN {low} AND {high}", name=f"{column}_length")
 
 
 def octets(column: str, low: int, high: int) -> CheckConstraint:
-    """Return a constraint on the number of bytes."""
+    """Return a constraint on a column's length in bytes."""
     return CheckConstraint(f"octet_length({column}) BETWEEN {low} AND {high}", name=f"{column}_octets")
 
 
@@ -81,15 +81,15 @@ def words(*, nullable: bool = False) -> Column[str]:
 
 
 def decimal(*, nullable: bool = True) -> Column[Decimal]:
-    """Return a column for an amount in whole units exactly as it was given; pair it with `exact`."""
+    """Return a column for an amount in whole units, stored exactly as given; pair it with `exact`."""
     return Column(Numeric, nullable=nullable)
 
 
 def whole(*, nullable: bool = True) -> Column[int]:
-    """Return a column for a provider's number, of up to 18 digits."""
+    """Return a column for a whole number from the provider, of up to 18 digits."""
     return Column(BigInteger, nullable=nullable)
 
 
 def count() -> Column[int]:
-    """Return a column that counts from zero."""
+    """Return a column for a counter that starts at zero."""
     return Column(Integer, nullable=False, server_default="0")

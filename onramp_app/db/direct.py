@@ -1,7 +1,7 @@
 """Opens and holds connections outside the pool: for batches, advisory locks, LISTEN and NOTIFY.
 
-A held connection belongs to one `Use` and lasts as long, which a pool would not allow. The pool and the held
-connections together are `DATABASE_CONNECTIONS`: each use counts as one, open or not.
+A held connection belongs to one `Use` and lives as long as that, which a pool would not allow. The pool and
+the held connections together take `DATABASE_CONNECTIONS`: each use counts as one, open or not.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from onramp_app.db.outages import outages
 from onramp_app.telemetry.faults import Fault
 
 APPLICATION_ROLE = "onramp_app"
-# Of a lock that somebody else holds; with the wait for a place in the pool less than the 5 s of a webhook.
+# How long to wait for a held lock; together with the wait for a place in the pool below a webhook's 5 s.
 LOCK_WAIT = "2500ms"
 _CONNECT_SECONDS = 3
 _STATEMENT_WAIT = "20s"
 _ANSWER_SECONDS = 25.0
 _LOOK_EVERY_SECONDS = 0.1
-# What readiness calls "just now".
+# What readiness means by "just now".
 _REFUSED_SECONDS = 10
 
 Result = TypeVar("Result")
@@ -35,10 +35,11 @@ database_away = Fault("database", lasts="the database is away", is_over="the dat
 
 
 class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
-    """A connection on which no statement waits for an answer without end.
+    """A connection on which no statement waits for an answer for ever.
 
-    The server's time-outs do not arrive where something in between has swallowed the connection, and a proxy
-    acknowledges what it never passes on. After `answer_seconds` without an answer the connection is lost.
+    If something in between drops the connection silently, the server's time-outs never arrive, and a proxy
+    may acknowledge what it never forwards. After `answer_seconds` without an answer, the connection counts as
+    lost.
     """
 
     answer_seconds: float = _ANSWER_SECONDS
@@ -49,7 +50,7 @@ class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
         interval: float = _LOOK_EVERY_SECONDS,
         timeout: float | None = None,  # noqa: ASYNC109 - the driver's own signature
     ) -> Result:
-        """Wait as the driver does, at most `answer_seconds`. Listening brings a time-out of its own."""
+        """Wait as the driver does, for up to `answer_seconds`. LISTEN passes its own `timeout`."""
         if timeout is not None:
             return await super().wait(gen, interval, timeout)
         began = time.monotonic()
@@ -57,12 +58,12 @@ class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
             return await super().wait(gen, interval, self.answer_seconds)
         except psycopg.OperationalError:
             if time.monotonic() - began >= self.answer_seconds:
-                self.pgconn.finish()  # Nobody knows what it is at.
+                self.pgconn.finish()  # The state of the statement is unknown.
             raise
 
 
 class Use(StrEnum):
-    """What a connection outside the pool is for. At most one of each is open in a process at a time."""
+    """What a connection outside the pool is for. A process has at most one open for each use at a time."""
 
     INBOX = "inbox"
     ANNOUNCEMENTS = "announcements"
@@ -72,10 +73,11 @@ class Use(StrEnum):
 
 
 def arguments(name: str = "") -> dict[str, Any]:
-    """Return what every connection is opened with, by libpq's names; `name` is what `pg_stat_activity` shows.
+    """Return libpq's parameters for every connection; `pg_stat_activity` shows `name`.
 
-    A server that vanished silently is noticed within seconds: by a missing acknowledgement or, where nothing
-    is sent, by probes. Without these the kernel waits for a quarter of an hour.
+    With these, a server that vanished silently is noticed within seconds: by a missing acknowledgement or,
+        where
+    nothing is being sent, by keepalive probes. Without them, the kernel waits for a quarter of an hour.
     """
     return {
         "connect_timeout": _CONNECT_SECONDS,
@@ -89,13 +91,13 @@ def arguments(name: str = "") -> dict[str, Any]:
 
 
 async def open_connection(**kwargs: Any) -> Connection:
-    """Open a connection in autocommit mode. Raises `psycopg.Error`; readiness shows it for ten seconds."""
+    """Open a connection in autocommit mode. Raises `psycopg.Error`; readiness reports it for ten seconds."""
     global _refused_at  # noqa: PLW0603 - one process, one database
     try:
         connection = await Connection.connect(**{**kwargs, "autocommit": True})
     except psycopg.Error as error:
         _refused_at = time.monotonic()
-        # What the server says may name its address or the login, so only the kind of the error is told.
+        # The server's message may hold its address or the login, so only the kind of the error is logged.
         database_away.happened(error=type(error).__name__, sqlstate=error.sqlstate)
         raise
     database_away.over()
@@ -108,13 +110,13 @@ def was_refused() -> bool:
 
 
 def forget_refusals() -> None:
-    """Forget refusals, before this process uses another database."""
+    """Forget refused connections, before this process uses another database."""
     global _refused_at  # noqa: PLW0603
     _refused_at = float("-inf")
 
 
 def session_url() -> str:
-    """Return the address where a connection is a session: `DATABASE_DIRECT_URL`, or `DATABASE_URL`.
+    """Return the address whose connections are real sessions: `DATABASE_DIRECT_URL`, or `DATABASE_URL`.
 
     Raises:
         ConfigurationError: no database is configured.
@@ -127,10 +129,10 @@ def session_url() -> str:
 
 
 async def connect(use: Use, *, setup: str = "", answer_seconds: float = _ANSWER_SECONDS) -> Connection:
-    """Open a session in autocommit mode that works as the application's role, in UTC.
+    """Open a session in autocommit mode that runs as the application's role, in UTC.
 
-    `setup` is one more statement to begin with. After `answer_seconds` without an answer to a statement the
-    connection is lost.
+    `setup` is a further statement to run first. After `answer_seconds` without an answer to a statement, the
+    connection counts as lost.
 
     Raises:
         ConfigurationError: no database is configured.
@@ -155,13 +157,13 @@ _SESSION = (
 
 
 class HeldConnection:
-    """A connection that is held for one use: opened when first needed, and replaced once it is lost.
+    """A connection held for one use: opened when first needed, and replaced once it is lost.
 
-    Belongs to one event loop; close it.
+    Belongs to one event loop; close it before another loop takes over.
     """
 
     def __init__(self, use: Use, *, setup: str = "", answer_seconds: float = _ANSWER_SECONDS) -> None:
-        """Hold a connection that `connect` opens with these."""
+        """Take the arguments with which `connect` opens the connection."""
         self._use = use
         self._setup = setup
         self._answer_seconds = answer_seconds
@@ -169,9 +171,9 @@ class HeldConnection:
         self._opening = asyncio.Lock()
 
     async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-        """Run `work` on the connection, and once more on a new one where the connection was lost.
+        """Run `work` on the connection, and once more on a new one if the connection was lost.
 
-        So what was done before the connection was lost may be done twice.
+        So statements that ran before the connection was lost may run twice.
 
         Raises:
             DatabaseUnavailable: no connection, or the database cannot do it now.
@@ -188,7 +190,7 @@ class HeldConnection:
             return await work(await self.open())
 
     async def open(self) -> Connection:
-        """Return the connection, a new one where there is none. Raises `DatabaseUnavailable`."""
+        """Return the connection, opening a new one where there is none. Raises `DatabaseUnavailable`."""
         async with self._opening:
             if self._connection is None or self._connection.closed:
                 self._connection = await connect(
@@ -205,7 +207,7 @@ class HeldConnection:
 
 
 def _is_demoted(error: psycopg.Error) -> bool:
-    # After a fail-over the address leads to another server, and this connection still to the old one.
+    # After a fail-over the address leads to another server, while this connection still leads to the old one.
     return isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
 

@@ -42,10 +42,10 @@ _BEFORE_COMMIT = "before_commit"
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What transactions are for: how much of the pool they may have, and how long one statement may take.
+    """What transactions are for: how much of the pool they may take, and how long one statement may run.
 
-    At most one in `share` of the pool's connections serves such transactions at a time (1: all of them); a
-    transaction waits for its place at most `wait_seconds`.
+    At most 1/`share` of the pool's connections serve such transactions at a time (1: all of them); a
+    transaction waits up to `wait_seconds` for its place.
     """
 
     share: int
@@ -53,20 +53,20 @@ class Purpose:
     statement_seconds: int
 
 
-# Somebody waits for an answer. These always find connections that the shares below leave.
+# Somebody is waiting for an answer. The shares below always leave connections for these.
 REQUEST = Purpose(share=1, wait_seconds=5, statement_seconds=15)
-# Begins and cancels top-ups. With a lock that somebody else holds, this and the wait for it stay below 5 s.
+# Starts and cancels top-ups. The wait for a place and the wait for a held lock together stay below 5 s.
 TOP_UP = Purpose(share=3, wait_seconds=1.5, statement_seconds=10)
 # Reads the provider, credits, shows changes to open pages.
 BACKGROUND = Purpose(share=2, wait_seconds=30, statement_seconds=30)
-# Looks at all the books at one moment, for an operator.
+# Verifies all the books as of one moment, for an operator.
 PROOF = Purpose(share=1, wait_seconds=5, statement_seconds=3600)
 
-# A process that stands still in a transaction must not keep its locks: stopped, or cut off without the
-# server's noticing.
+# A process that stalls in a transaction (suspended, or cut off without the server noticing) must not keep its
+# locks.
 IDLE_IN_TRANSACTION = "8s"
 
-# A connection on which not even this is answered is lost.
+# A connection on which not even BEGIN is answered within this time counts as lost.
 _BEGIN_SECONDS = 3.0
 
 _purpose = ContextVar("_purpose", default=REQUEST)
@@ -74,7 +74,7 @@ _purpose = ContextVar("_purpose", default=REQUEST)
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """How much of the pool is taken. Places are pairs: those taken, and all that the purpose may have."""
+    """How much of the pool is in use. Places are pairs: how many are taken, and how many there are."""
 
     size: int
     in_use: int
@@ -83,33 +83,35 @@ class PoolState:
 
 
 def work_as(purpose: Purpose) -> None:
-    """Set the purpose of all transactions of this task, and of the tasks that it begins."""
+    """Set the purpose of all transactions of this task, and of the tasks that it starts."""
     _purpose.set(purpose)
 
 
 def pool_size() -> int:
-    """Return the size of the pool: all connections of the process but one for each `Use`."""
+    """Return the size of the pool: all connections of the process except one for each `Use`."""
     return get_settings().database_connections - len(Use)
 
 
 def connections_for(purpose: Purpose) -> int:
-    """Return how many connections of the pool a purpose may have at a time."""
+    """Return how many connections of the pool a purpose may use at a time."""
     return max(1, pool_size() // purpose.share)
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Return `postgres://…` or `postgresql://…` with the driver SQLAlchemy is to use."""
+    """Return a `postgres://…` or `postgresql://…` address with SQLAlchemy's name of the driver (psycopg)."""
     return "postgresql+psycopg://" + url.split("://", 1)[1]
 
 
 def _begin(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
-    """Begin the transaction, as the application's role, before the pool gives the connection out.
+    """Begin the transaction, as the application's role, before the pool hands out the connection.
 
-    All in one message: a round trip that BEGIN takes anyway. It also tests the connection. The role owns
-    nothing and may only insert into and read the ledger: a bug or an injection in the application cannot
-    rewrite the books. RESET ROLE is possible, so this guards against mistakes; a login of its own guards
-    against intent. It is set for the transaction only, since behind a pooler the next one may be on another
-    connection, and is read back: no transaction runs as the owner because its role was lost.
+    Everything goes in one message, for which BEGIN needs a round trip anyway. It also tests the connection.
+    The role owns nothing and may only insert into and read the ledger: a bug or an injection in the
+        application
+    cannot rewrite the books. RESET ROLE is possible, so this guards against mistakes; a separate login guards
+    against intent. The role is set for the transaction only, since behind a pooler the next transaction may
+    be on another connection; and it is read back, so that no transaction runs as the owner because its role
+    was lost.
     """
     seconds = _purpose.get().statement_seconds
     statement = (
@@ -137,14 +139,15 @@ def _begin(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedC
                 retry_after_seconds=30,
             ) from error
         if outage is AWAY:
-            raise InvalidatePoolError from error  # The pool tries another connection, made from now on.
+            raise InvalidatePoolError from error  # The pool retries with a newly opened connection.
         raise
     if role != APPLICATION_ROLE:
         raise DatabaseUnavailable("The database does not keep to its role.", retry_after_seconds=30)
 
 
 def _leave_demoted_server(context: ExceptionContext) -> None:
-    # After a fail-over the address leads to another server, and the connections still to the old one.
+    # After a fail-over the address leads to another server, while pooled connections still lead to the old
+    # one.
     if outage_of(context.original_exception) is READ_ONLY:
         context.is_disconnect = True
 
@@ -156,8 +159,8 @@ class _Pool:
         settings = get_settings()
         if settings.database_url is None:
             raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
-        # With an address for sessions the other one leads to a pooler, where the next transaction may be on
-        # another connection than the one on which a statement was prepared.
+        # If DATABASE_DIRECT_URL is set, DATABASE_URL leads to a pooler, where the next transaction may be on
+        # a different connection from the one on which a statement was prepared.
         prepares = settings.database_direct_url is None
         end_pipelines_with_sync()
         self.engine: AsyncEngine = create_async_engine(
@@ -165,7 +168,7 @@ class _Pool:
             pool_size=pool_size(),
             max_overflow=0,
             pool_timeout=REQUEST.wait_seconds,
-            hide_parameters=True,  # Values are personal: they stay out of logs and of errors.
+            hide_parameters=True,  # Values are personal data: they stay out of logs and errors.
             connect_args={
                 **arguments(),
                 "prepare_threshold": 5 if prepares else None,
@@ -177,14 +180,14 @@ class _Pool:
         self._places = {
             purpose: asyncio.Semaphore(connections_for(purpose)) for purpose in (TOP_UP, BACKGROUND)
         }
-        # Kept for as long as somebody of the network waits for a place or has one.
+        # An entry lives only while somebody from that network waits for a place or holds one.
         self._of_networks = WeakValueDictionary[tuple[Purpose, str], asyncio.Semaphore]()
 
     @asynccontextmanager
     async def place(self, purpose: Purpose) -> AsyncIterator[None]:
-        """Hold one of the purpose's places, of which the asker's network may have half.
+        """Hold one of the purpose's places, of which the asker's network may hold half.
 
-        Raises `DatabaseUnavailable` when none becomes free in time.
+        Raises `DatabaseUnavailable` when no place becomes free in time.
         """
         limits = [limit for limit in (self._of_network(purpose), self._places.get(purpose)) if limit]
         async with AsyncExitStack() as held:
@@ -197,7 +200,7 @@ class _Pool:
             yield
 
     def state(self) -> PoolState:
-        """Count what is taken now."""
+        """Return how much of the pool is in use now."""
         pool = self.engine.sync_engine.pool
         assert isinstance(pool, QueuePool)  # noqa: S101 - what `create_async_engine` makes
         free = {purpose: places._value for purpose, places in self._places.items()}
@@ -226,18 +229,18 @@ def _get_pool() -> _Pool:
 
 
 def pool_state() -> PoolState | None:
-    """Return how much of the pool is taken, or None where this process has opened none."""
+    """Return how much of the pool is in use, or None if this process has opened no pool."""
     return None if _pool is None else _pool.state()
 
 
 @asynccontextmanager
 async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSession]:
-    """Open one short database transaction; commits at the end, rolls back on any exception.
+    """Open one short database transaction; it commits at the end and rolls back on any exception.
 
-    `purpose` is the task's own where none is given.
+    Without `purpose`, the task's own is used (`work_as`).
 
     Raises:
-        DatabaseUnavailable: the database cannot do it now, or there is no place in the pool in time.
+        DatabaseUnavailable: the database is unavailable, or no place in the pool became free in time.
     """
     pool = _get_pool()
     purpose = purpose or _purpose.get()
@@ -256,12 +259,12 @@ async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSess
 
 
 def on_commit(db: AsyncSession, do: Callable[[], object]) -> None:
-    """Call a function once the transaction is committed, and never where it is not."""
+    """Call a function after the transaction has committed; if it rolls back, the function is never called."""
     db.info.setdefault(_ON_COMMIT, []).append(do)
 
 
 def before_commit(db: AsyncSession, do: Callable[[AsyncSession], Awaitable[None]]) -> None:
-    """Call a function at the end of the transaction, within it: once, however often it was asked for."""
+    """Call a function within the transaction just before it commits; once, however often it is registered."""
     db.info.setdefault(_BEFORE_COMMIT, {})[do] = do
 
 
@@ -269,7 +272,7 @@ async def _connect(db: AsyncSession, purpose: Purpose) -> None:
     outer = _purpose.set(purpose)
     try:
         await db.connection()
-    except InvalidRequestError as error:  # The pool has tried a second connection, and that was lost too.
+    except InvalidRequestError as error:  # The pool's retries with new connections failed too.
         raise unavailable(AWAY) from error
     finally:
         _purpose.reset(outer)
@@ -278,19 +281,21 @@ async def _connect(db: AsyncSession, purpose: Purpose) -> None:
 async def execute(
     db: AsyncSession, statement: Executable, values: _Values | Sequence[_Values] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    """Run a statement within the transaction and return its rows as tuples, without making objects of them.
+    """Run a statement within the transaction and return its rows as tuples, without building ORM objects.
 
     Args:
-        values: one mapping of parameters, or several to run the statement with each.
+        db: the transaction's session.
+        statement: the statement to run.
+        values: one mapping of parameters, or several to run the statement once with each.
     """
     return await (await db.connection()).execute(statement, values)
 
 
 def distrust_connections() -> None:
-    """Replace each connection of the pool before it is used again: its other end may be gone."""
+    """Make the pool replace each connection before it is used again, because its other end may be gone."""
     if _pool is not None:
-        # What SQLAlchemy itself does after a lost connection. Disposing of the pool would begin a second one
-        # beside the connections that are in use.
+        # SQLAlchemy itself does this after a lost connection. Disposing of the pool would open a second pool
+        # beside the connections that are still in use.
         _pool.engine.sync_engine.pool._invalidate_time = time()
 
 

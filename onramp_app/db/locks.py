@@ -1,11 +1,11 @@
-"""The numbers of the advisory locks, in one place: two uses of one number would shut each other out."""
+"""The numbers of the advisory locks, all in one place: two uses of the same number would block each other."""
 
 from enum import IntEnum, unique
 
 
 @unique
 class Lock(IntEnum):
-    """What one process of the fleet does at a time. The numbers only have to differ."""
+    """The work that only one process of the fleet may do at a time. The numbers only have to differ."""
 
     MIGRATION = 7_205_338_181_114_021
     PURGE = 0x0A44_6D6F_6E65_7904

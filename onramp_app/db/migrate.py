@@ -1,7 +1,7 @@
 """Brings a database's schema up to date; the only code that runs as the database's owner.
 
-Alembic is imported where it has something to do: at nearly every start the schema is the newest, and to
-import it and to read all migrations took longer than the rest of the look.
+Alembic is imported only where it has something to do: at nearly every start the schema is current, and
+importing Alembic and reading all migrations took longer than the rest of the check.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _MIGRATIONS = PROJECT_DIR / "alembic" / "versions"
-# How long a change of a table waits for its users; meanwhile all later users wait behind the change.
+# How long a schema change waits for a table's lock; meanwhile all later users of the table wait behind it.
 _LOCK_WAIT = "1s"
-# So short that those who wait behind it are served in their own time, and so often that its turn comes.
+# The wait above is short enough for those queued behind it; it is repeated until the lock is obtained.
 _TRY_LOCKS_FOR_SECONDS = 60
 _LOCK_PAUSE_SECONDS = 1
-# Before it there was no release, so that no older code is expected to run on any schema.
+# The newest migration of the first release; no older code is expected to run on any schema.
 FIRST_RELEASE = "0022"
 _OLDEST = "oldest release: "
 _TRY_EVERY_SECONDS = 0.2
@@ -44,7 +44,8 @@ _SAY_AFTER_SECONDS = 5
 
 _HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _REVISION = text("SELECT version_num FROM alembic_version")
-# Beside the revision, so that a release that does not know the revision can read it, and a backup has it.
+# Stored beside the revision, so that a release that does not know the revision can read it, and backups have
+# it.
 _NOTE = text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ _log = structlog.get_logger(__name__)
 
 
 def owner_url(settings: Settings) -> str:
-    """Return the address of the owner of the tables, where a connection is a session.
+    """Return the address that logs in as the tables' owner and whose connections are real sessions.
 
     Raises:
         ConfigurationError: no database is configured.
@@ -75,13 +76,13 @@ def _config(connection: Connection | None = None) -> "Config":
 
 @contextmanager
 def alone(url: str) -> Iterator[Connection]:
-    """Give a connection of the owner during which no other process migrates or restores the database.
+    """Yield a connection of the owner; while it is open, no other process migrates or restores the database.
 
     Args:
         url: the owner's `postgres://` or `postgresql://` address.
 
     Raises:
-        DatabaseUnavailable: the database does not answer, or cannot do it now.
+        DatabaseUnavailable: the database does not answer, or is unavailable at the moment.
     """
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args=arguments("migrate"))
     with outages(), engine.connect() as connection:
@@ -99,15 +100,15 @@ def _take_lock(connection: Connection) -> None:
             _log.warning("waiting for another process that migrates the database")
             report("waiting for another process that migrates the database")
         time.sleep(_TRY_EVERY_SECONDS)
-    # The lock belongs to the connection and not to a transaction: it outlives this commit and
-    # ends with the connection, also when the process dies.
+    # The lock belongs to the connection, not to a transaction: it outlives this commit and is released with
+    # the connection, even when the process dies.
     connection.commit()
 
 
 def migrate(url: str, revision: str = "head") -> str:
-    """Apply all outstanding migrations, alone: a second caller waits and finds nothing to do.
+    """Apply all outstanding migrations under a lock: a second caller waits and finds nothing to do.
 
-    A schema of a newer release that this one can use is left as it is.
+    A schema of a newer release is left as it is, provided that this release can use it.
 
     Args:
         url: the owner's `postgres://` or `postgresql://` address.
@@ -117,10 +118,10 @@ def migrate(url: str, revision: str = "head") -> str:
         The revision that the schema is at now.
 
     Raises:
-        ConfigurationError: the owner may not create the application's role; or a later release has migrated
-            the database, and left nothing that this one could use.
-        DatabaseUnavailable: the database does not answer, or cannot do it now.
-        sqlalchemy.exc.SQLAlchemyError: the database refuses.
+        ConfigurationError: the owner may not create the application's role; or a newer release has migrated
+            the database to a schema that this release cannot use.
+        DatabaseUnavailable: the database does not answer, or is unavailable at the moment.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses a statement.
     """
     report("migrating the database")
     with alone(url) as connection:
@@ -141,7 +142,7 @@ def migrate(url: str, revision: str = "head") -> str:
 
 
 def _standing(connection: Connection) -> tuple[str | None, str | None]:
-    """Return the revision that the schema is at and the note beside it, as far as there are any."""
+    """Return the revision that the schema is at and the note beside it; None for each that is missing."""
     stands_at = connection.scalar(_REVISION) if connection.scalar(_HAS_REVISION) else None
     return stands_at, connection.scalar(_NOTE) if stands_at is not None else None
 
@@ -162,14 +163,14 @@ def _understands(note: str | None) -> bool:
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
-    """Apply migrations, each in a transaction of its own."""
+    """Apply migrations up to `revision`, each in its own transaction."""
     from alembic import command
 
     _in_turns(connection, lambda: command.upgrade(_config(connection), revision))
 
 
 def _in_turns(connection: Connection, work: Callable[[], T]) -> T:
-    """Do what others may lock out, and wait for their locks in short turns."""
+    """Run `work`, retrying for a minute while others' locks block it; each attempt waits only briefly."""
     deadline = time.monotonic() + _TRY_LOCKS_FOR_SECONDS
     while True:
         try:
@@ -188,9 +189,9 @@ async def bring_up_to_date(settings: Settings) -> str:
     """Apply all outstanding migrations to the configured database; return the revision that it is at now.
 
     Raises:
-        ConfigurationError: a pooler stands before the database, the owner may not do something, or a newer
-            release has migrated it and left nothing that this one could use.
-        DatabaseUnavailable: the database does not answer, or cannot do it now.
+        ConfigurationError: a pooler is in front of the database, the owner lacks a privilege, or a newer
+            release has migrated the database to a schema that this release cannot use.
+        DatabaseUnavailable: the database does not answer, or is unavailable at the moment.
     """
     url = owner_url(settings)
     await refuse_poolers(settings)
@@ -202,7 +203,7 @@ async def bring_up_to_date(settings: Settings) -> str:
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take migrations back to `revision` (`base`: all). Data in the tables and columns they made is lost."""
+    """Revert migrations down to `revision` (`base`: all). The tables and columns they made are lost."""
     from alembic import command
 
     with alone(url) as connection:
@@ -210,21 +211,21 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def latest_revision() -> str:
-    """Return the name of the newest migration that this code brings along."""
+    """Return the revision of the newest migration in this code."""
     return max(known_revisions())
 
 
 @lru_cache(maxsize=1)
 def known_revisions() -> frozenset[str]:
-    """Return the names of all migrations that this code brings along: the numbers of their files."""
+    """Return the revisions of all migrations in this code: the numbers of their files."""
     return frozenset(file.name.partition("_")[0] for file in _MIGRATIONS.glob("[0-9]*_*.py"))
 
 
 def oldest_release() -> str:
-    """Return the oldest release, by its newest migration, that can use the schema of this code.
+    """Return the oldest release that can use this code's schema, as the revision of its newest migration.
 
-    A migration that takes away what the release before it uses names, as `oldest_release`, the first release
-    that does without. All others only add.
+    A migration that removes something which the previous release uses names, as `oldest_release`, the first
+    release that does without it. All other migrations only add.
     """
     from alembic.script import ScriptDirectory
 
@@ -244,7 +245,7 @@ class Schema(Enum):
 async def schema_of(db: AsyncSession) -> Schema:
     """Return how the database's schema compares with this code.
 
-    Newer where a later release has migrated it and this code can use it, too new where it cannot.
+    `NEWER` if a later release has migrated it and this code can still use it, `TOO_NEW` if it cannot.
     """
     if not (await execute(db, _HAS_REVISION)).scalar():
         return Schema.OLDER

@@ -1,6 +1,6 @@
-"""The time of the database. Processes run on machines with clocks of their own, which may be wrong or be set.
+"""The database's clock. Processes run on machines with their own clocks, which may be wrong or be adjusted.
 
-What one process writes down and another one compares with its own time is measured by this one clock.
+Times that one process stores and another compares with its own present are all taken from this one clock.
 """
 
 from datetime import datetime
@@ -13,16 +13,16 @@ from onramp_app.db.engine import transaction
 
 
 def moment() -> Function[datetime]:
-    """Return the moment as a part of a statement: that in which the row is looked at."""
+    """Return an SQL expression for the database's present time, evaluated anew for each row."""
     return func.clock_timestamp(type_=DateTime(timezone=True))
 
 
 async def moment_of(db: AsyncSession) -> datetime:
-    """Return the moment of a transaction's statement, aware."""
+    """Return the database's present time (aware), read within a transaction."""
     return (await db.exec(select(moment()))).one()
 
 
 async def database_time() -> datetime:
-    """Return the moment, in a transaction of its own. Raises `DatabaseUnavailable`."""
+    """Return the database's present time, read in its own transaction. Raises `DatabaseUnavailable`."""
     async with transaction() as db:
         return await moment_of(db)

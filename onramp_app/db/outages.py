@@ -1,7 +1,7 @@
-"""The one table of what means "not now": errors of the database after which a request may be sent again.
+"""The one table of temporary database errors, after which a request may be retried.
 
-All code that runs a statement does so inside `outages()`. An error that is not in the table is a bug, or
-a rule of the database that was broken, and is raised as it came.
+All code that runs a statement does so inside `outages()`. An error that is not in the table is a bug or a
+violated database constraint, and is raised unchanged.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why the database cannot do it now, and after how many seconds to try again."""
+    """Why the database is unavailable, and after how many seconds to retry."""
 
     detail: str
     retry_after_seconds: int
@@ -28,17 +28,17 @@ FULL = Outage("The database is at its limit. Try again shortly.", 5)
 READ_ONLY = Outage("The database takes no changes at the moment. Try again shortly.", 5)
 BUSY = Outage("Others are changing the same data. Try again shortly.", 2)
 
-# SQLSTATE, or the two characters of a class where all of it means the same.
+# A SQLSTATE, or a prefix of it (its class) where all errors with that prefix mean the same.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 OUTAGES: Mapping[str, Outage] = {
-    "08": AWAY,  # connection exceptions; a pooler's own errors too
+    "08": AWAY,  # connection exceptions, including a pooler's own errors
     "25006": READ_ONLY,  # a standby, or a server that was demoted
-    "25P03": AWAY,  # idle_in_transaction_session_timeout: this process stood still
+    "25P03": AWAY,  # idle_in_transaction_session_timeout: this process had stalled
     "25P04": BUSY,  # transaction_timeout
-    "28": AWAY,  # the server does not let our login in: a password is being changed
+    "28": AWAY,  # the server refuses our login: a password is being changed
     "3D000": AWAY,  # no such database: it is being restored
     "40001": BUSY,  # serialization failure
-    "40003": AWAY,  # nobody knows whether the statement was completed
+    "40003": AWAY,  # it is unknown whether the statement completed
     "40P01": BUSY,  # deadlock
     "53": FULL,  # disk, memory, connections, a limit of the configuration
     "55006": BUSY,  # object in use
@@ -51,7 +51,7 @@ OUTAGES: Mapping[str, Outage] = {
 
 
 def outage_of(error: BaseException) -> Outage | None:
-    """Return what an error of the driver, of SQLAlchemy or of its pool means, or None where it is a fault."""
+    """Return the outage that an error of the driver, SQLAlchemy or its pool means; None if it means none."""
     if isinstance(error, PoolTimeoutError):
         return FULL
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -59,7 +59,7 @@ def outage_of(error: BaseException) -> Outage | None:
         return None
     if code := cause.sqlstate:
         return next((OUTAGES[code[:n]] for n in (5, 3, 2) if code[:n] in OUTAGES), None)
-    # Without a SQLSTATE the server has said nothing: the connection is lost, or could not be made.
+    # Without a SQLSTATE the server sent no error: the connection was lost, or could not be made.
     return AWAY if isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)) else None
 
 
@@ -70,7 +70,7 @@ def unavailable(outage: Outage) -> DatabaseUnavailable:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raise `DatabaseUnavailable` for what the table names; let everything else through."""
+    """Turn errors that the table lists into `DatabaseUnavailable`; let all others through."""
     try:
         yield
     except (SQLAlchemyError, psycopg.Error) as error:

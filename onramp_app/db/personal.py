@@ -1,7 +1,7 @@
-"""Reads what is held about one person, for the file that they get: list by list, each page by page.
+"""Reads what is stored about one person, for the data file that they can download: list by list, in pages.
 
-Each context says of its tables, column by column, what its list shows. A column that is added later is shown
-nowhere until somebody decides, and a test asks for that decision in docs/privacy.md.
+Each context declares for its tables, column by column, what its lists show. A column added later is not shown
+until somebody decides, and a test requires that decision in docs/privacy.md.
 """
 
 import re
@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.db.engine import execute
 from onramp_app.domain.money import amount_text, decimal_text
 
-# Bounds what a page holds in memory: a provider order alone may be 64 KiB.
+# Limits the memory that a page takes: one provider order alone may be 64 KiB.
 AT_ONCE = 200
 _COLUMN = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _SCALE = "assets.scale"
@@ -30,15 +30,15 @@ def _columns(*expressions: str) -> set[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A list of rows. All texts are SQL, made of constants.
+    """A list of rows in the file. All texts are SQL made of constants.
 
     Attributes:
-        name: of the list in the file.
-        shows: what each row shows, by the name in the file: columns as `table.column`.
-        source: the tables that these columns are of, as `FROM` has them.
-        order: columns that put the rows in an order in which each has its own place.
-        amounts: as `shows`, amounts in minor units of the asset that `source` joins as `assets`. The file has
-            them in whole units.
+        name: the name of the list in the file.
+        shows: the SQL expression for each name that a row has in the file, with columns as `table.column`.
+        source: the tables of these columns, as a `FROM` clause.
+        order: columns that order the rows uniquely.
+        amounts: like `shows`, for amounts in minor units of the asset that `source` joins as `assets`. The
+            file shows them in whole units.
     """
 
     name: str
@@ -49,17 +49,17 @@ class Rows:
 
     @property
     def columns(self) -> set[tuple[str, str]]:
-        """The columns that the list shows, as pairs of table and column."""
+        """The columns that the list shows, as (table, column) pairs."""
         return _columns(*self.shows.values(), *self.amounts.values())
 
     def selected(self, *more: str) -> str:
-        """Return the beginning of the query, which selects `more` behind what is shown."""
+        """Return the SELECT and FROM of the query; `more` expressions follow those that are shown."""
         chosen = [*self.shows.values(), *self.amounts.values(), *((_SCALE,) if self.amounts else ()), *more]
         # The parts are constants of the code.
         return f"SELECT {', '.join(chosen)} FROM {self.source}"  # noqa: S608  # nosec B608
 
     def shown(self, row: Sequence[object]) -> Shown:
-        """Return a row by the names of the file, with the rest of it left out."""
+        """Return a row as a mapping from the file's names to values, without the further expressions."""
         values = dict(zip(self.shows, map(_value, row), strict=False))
         minor = dict(zip(self.amounts, row[len(self.shows) :], strict=False))
         scale = row[len(self.shows) + len(self.amounts)] if self.amounts else 0
@@ -68,16 +68,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Inner(Rows):
-    """A list inside each row of another list; `by` is the column that names the row around it."""
+    """A list inside each row of another list; `by` is the column that refers to the outer row."""
 
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part(Rows):
-    """A list of the file. `whose` is the condition by which rows are about `:user_id`.
+    """A top-level list of the file. `whose` is the condition that selects the rows of `:user_id`.
 
-    `id` is the column by which the lists inside its rows (`lists`) name them.
+    `id` is the column by which the inner lists (`lists`) refer to its rows.
     """
 
     whose: str = ""
@@ -92,7 +92,7 @@ class Part(Rows):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a list, and the place after which the next page begins; None where there is none."""
+    """One page of a list, and the cursor after which the next page begins; None on the last page."""
 
     rows: list[Shown]
     after: tuple[object, ...] | None
@@ -101,7 +101,7 @@ class Page:
 async def read_page(
     db: AsyncSession, part: Part, user_id: str, after: tuple[object, ...] | None = None
 ) -> Page:
-    """Return the rows of a list behind a place, at most `AT_ONCE`, with the lists inside them."""
+    """Return up to `AT_ONCE` rows of a list after a cursor, with their inner lists."""
     places = [f":after_{number}" for number in range(len(part.order))]
     beyond = f" AND ({', '.join(part.order)}) > ({', '.join(places)})" if after is not None else ""
     statement = (

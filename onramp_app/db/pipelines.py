@@ -1,8 +1,8 @@
-"""Keeps PostgreSQL counting how long a transaction has been idle after statements that went in a pipeline.
+"""Keeps PostgreSQL's idle-in-transaction timer running after statements that were sent in a pipeline.
 
-psycopg ends a pipeline with Sync, which answers everything and begins the count, and with Flush, which is not
-needed and, as any message, ends the count. A process that is stopped just then would keep its locks for good,
-whatever `idle_in_transaction_session_timeout` says. `executemany` is such a pipeline.
+psycopg ends a pipeline with Sync, which has everything answered and starts the timer, and then with Flush,
+which is unnecessary and, like any message, stops the timer. A process that is suspended just then would keep
+its locks for good, whatever `idle_in_transaction_session_timeout` says. `executemany` is such a pipeline.
 """
 
 from typing import Any
@@ -21,6 +21,6 @@ class _Pipeline(AsyncPipeline):
 
 
 def end_pipelines_with_sync() -> None:
-    """Have all pipelines of this process end without Flush."""
+    """Make all pipelines of this process end with Sync alone, without Flush."""
     replaced: Any = connection_async
     replaced.AsyncPipeline = _Pipeline

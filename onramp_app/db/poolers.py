@@ -1,6 +1,6 @@
-"""Finds out whether a connection is a session, or a pooler gives each transaction another one.
+"""Finds out whether connections are real sessions, or a pooler shares server connections among them.
 
-Without a session a lock belongs to nobody and LISTEN receives nothing, and neither raises an error.
+Without a session an advisory lock protects nothing and LISTEN receives nothing, and neither raises an error.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ _SECONDS = 10
 
 
 async def refuse_poolers(settings: Settings) -> None:
-    """Refuse to start where a pooler would take sessions from what needs one.
+    """Refuse to start where a pooler shares the connections that must be real sessions.
 
     Raises:
-        ConfigurationError: one sentence that names the variable to set.
+        ConfigurationError: a pooler shares them; the sentence names the variable to set.
         DatabaseUnavailable: the database does not answer.
     """
     cures = {
@@ -45,11 +45,11 @@ def _used_for_sessions(settings: Settings) -> Sequence[str]:
 
 
 async def is_shared(url: str) -> bool:
-    """Return whether connections to an address share those of the server, through a pooler.
+    """Return whether the connections to an address share server connections through a pooler.
 
-    Without a pooler, two that are open at once are never on the same connection of the server, and each stays
-    on its own. Behind a pooler with one connection, two that are used in turns meet; in a larger pool they
-    change places, or one gets the connection that the other has just left.
+    Without a pooler, two connections that are open at once never use the same server process, and each keeps
+    its own. Behind a pooler with one server connection, two that are used in turn get the same one; in a
+    larger pool they swap, or one gets the server connection that the other has just left.
 
     Raises:
         DatabaseUnavailable: the database does not answer.

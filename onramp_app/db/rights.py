@@ -1,6 +1,6 @@
-"""What a database needs beside its tables: the application's role, and who may come in.
+"""What a database needs besides its tables: the application's role, and the right to connect.
 
-Migrations make it, and so does a restore: none of it is in a dump of the database.
+Migrations set this up, and so does a restore, because none of it is in a dump of the database.
 """
 
 from sqlalchemy import Connection, text
@@ -37,8 +37,8 @@ EXCEPTION WHEN unique_violation THEN NULL;
 END $$
 """
 
-# PUBLIC is every role of the cluster, so a login of a neighbouring database could look in. Who works as
-# the application or owns the database keeps its access. Only the owner may do this; for others it is left.
+# PUBLIC is every role of the cluster, so a login of a neighbouring database could connect. Roles that work as
+# the application or own the database keep their access. Only the owner may do this; for others it is skipped.
 ADMIT_ONLY_OURS = """
 DO $$
 DECLARE
@@ -59,7 +59,7 @@ BEGIN
 END $$
 """
 
-# Only who owns the database and the schema may do this; for others it is left, and `check` says so.
+# Only the owner of the database or the schema may do its part; for others it is skipped, and `check` says so.
 CLOSE_DATABASE = """
 DO $$
 BEGIN
@@ -73,7 +73,8 @@ BEGIN
 END $$
 """
 
-# What migrations make is closed from the beginning. Only the form without a schema can take away.
+# Closes functions that migrations create later. Only the form without IN SCHEMA can revoke default
+# privileges.
 CLOSE_LATER_FUNCTIONS = "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
 
 
@@ -81,7 +82,7 @@ def make_role(connection: Connection) -> None:
     """Make sure that the application's role exists and that the connection's user can become it.
 
     Raises:
-        ConfigurationError: the user may not; the sentence says what an administrator has to run.
+        ConfigurationError: the user lacks the privilege; the sentence says what an administrator has to run.
     """
     user = connection.scalar(text("SELECT current_user"))
     try:
@@ -97,7 +98,7 @@ def make_role(connection: Connection) -> None:
 
 
 def close_database(connection: Connection) -> None:
-    """Admit only who works as the application and who owns the database; let nobody else make anything."""
+    """Let only the application's roles and the owner connect, and only the owner create objects."""
     for statement in (ADMIT_ONLY_OURS, CLOSE_DATABASE, CLOSE_LATER_FUNCTIONS):
-        # The driver reads % as its own.
+        # The driver takes % for a placeholder.
         connection.exec_driver_sql(statement.replace("%", "%%"))

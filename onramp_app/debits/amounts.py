@@ -1,4 +1,4 @@
-"""What a debit takes: an amount of an asset as it stands, or an amount of a currency at our kept rate."""
+"""Computes what a debit takes: an amount of an asset as given, or of a currency at our stored rate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _RETRY_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one unit of an asset costs in a currency, as of a moment."""
+    """What one unit of an asset costs in a currency, as of a point in time."""
 
     rate: Decimal
     as_of: datetime
@@ -32,7 +32,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a debit takes, in minor units of an asset, and the price by which that was worked out, if any."""
+    """What a debit takes, in minor units of an asset, and the price used to compute it, if any."""
 
     asset: str
     minor: int
@@ -41,7 +41,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class FiatAmount:
-    """An amount of a currency, with the kept rates and the moment by which they have to be fresh."""
+    """An amount of a currency, with the stored rates and the time at which they have to be fresh."""
 
     amount: Decimal
     currency: str
@@ -50,11 +50,11 @@ class FiatAmount:
 
 
 async def with_rates(amount: Decimal, currency: str) -> FiatAmount:
-    """Return an amount of a currency with the kept rates.
+    """Return an amount of a currency together with the stored rates.
 
     Raises:
         ValidationFailed: the amount has more decimals than the currency.
-        UnsupportedCurrency: there is no rate for it.
+        UnsupportedCurrency: there is no rate for the currency.
         RateTooOld: the rate is older than 15 minutes.
         ProviderUnavailable: there are no rates.
     """
@@ -72,11 +72,11 @@ async def with_rates(amount: Decimal, currency: str) -> FiatAmount:
 
 
 def taken_of_asset(amount: Decimal, asset: str, known: Mapping[str, int]) -> Taken:
-    """Return what an amount of an asset takes.
+    """Return what a debit of an amount of an asset takes.
 
     Raises:
-        UnsupportedAsset: the books do not have it.
-        ValidationFailed: it cannot be written in the asset's minor units.
+        UnsupportedAsset: the books do not have the asset.
+        ValidationFailed: the amount is zero, or cannot be written in the asset's minor units.
     """
     scale = _scale_of(asset, known)
     try:
@@ -89,12 +89,12 @@ def taken_of_asset(amount: Decimal, asset: str, known: Mapping[str, int]) -> Tak
 
 
 def taken_of_currency(fiat: FiatAmount, asset: str, known: Mapping[str, int]) -> Taken:
-    """Return what an amount of a currency takes of an asset, to the nearest minor unit.
+    """Return what a debit of an amount of a currency takes in an asset, rounded to the nearest minor unit.
 
     Raises:
-        UnsupportedAsset: the books do not have it, or there is no rate for it.
+        UnsupportedAsset: the books do not have the asset, or there is no rate for it.
         RateTooOld: the rate is older than 15 minutes.
-        ValidationFailed: it is less than one minor unit, or more than the books can keep.
+        ValidationFailed: the result is less than one minor unit, or more than the books can hold.
     """
     scale = _scale_of(asset, known)
     try:
@@ -114,10 +114,10 @@ def taken_of_currency(fiat: FiatAmount, asset: str, known: Mapping[str, int]) ->
 
 
 async def taken_of_any(db: AsyncSession, user_id: str, fiat: FiatAmount) -> Taken:
-    """Return what an amount of a currency takes of the asset of which the user has most, by its worth.
+    """Return what a debit of an amount of a currency takes in the user's asset that is worth most.
 
     Raises:
-        InsufficientFunds: the user has nothing that there is a rate for.
+        InsufficientFunds: the user has nothing available that there is a rate for.
         RateTooOld: the rate of that asset is older than 15 minutes.
     """
     kept = [one for one in (await balances(db, [user_id]))[user_id] if one.balance.available_minor]

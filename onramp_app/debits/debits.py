@@ -1,7 +1,7 @@
-"""Debits: a program of the operator takes money of a person, at once or on hold first, and gives it back.
+"""Debits: a program of the operator spends a person's money, at once or through a hold, and may reverse that.
 
-Each happens once by its reference, and has a line in the audit log by the key. Locks are taken in one order
-everywhere: the person, the debit, and last, by `ledger.posting`, the balance.
+Each operation happens once under its reference, and writes a line to the audit log. Locks are taken in the
+same order everywhere: the person, the debit, and last, in `ledger.posting`, the balance.
 """
 
 import hashlib
@@ -54,10 +54,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WantedDebit:
-    """What a program asks for: an amount of `asset`, or of `fiat_currency` where that is given.
+    """What a program asks for: an amount of `asset` or, where it is given, of `fiat_currency`.
 
-    With a currency, `asset` is what to take it of; None: the one of which the person has most. `hold` is for
-    how long the amount is only set aside; None: it is spent at once.
+    With a currency, `asset` is the asset to take it from; None: the person's asset that is worth most. `hold`
+    is for how long the amount is only set aside; None: it is spent at once.
     """
 
     user_id: str
@@ -71,7 +71,7 @@ class WantedDebit:
 
     @property
     def input_hash(self) -> bytes:
-        """Return the sha256 of all that was asked for; 5 and 5.00 are the same amount."""
+        """The SHA-256 of the request's content; 5 and 5.00 are the same amount."""
         parts = (
             self.user_id,
             decimal_text(self.amount),
@@ -86,7 +86,7 @@ class WantedDebit:
 
 @dataclass(frozen=True, slots=True)
 class WantedMove:
-    """What is to be captured, released or reversed under a reference; `amount` None: all that is left."""
+    """The amount to capture, release or reverse under a reference; None: all that is left."""
 
     reference: str
     amount: Decimal | None = None
@@ -101,19 +101,19 @@ class Move(StrEnum):
 
 
 async def create(program: Program, wanted: WantedDebit) -> tuple[DebitView, bool]:
-    """Take money of a person, once under the program's reference.
+    """Create a debit, once under the program's reference.
 
-    Returns the debit, and whether it is new: a repeat gets the view that the first request got. What is
-    refused leaves nothing behind, so the same reference may be tried again.
+    Returns the debit, and whether it is new: a repeat gets the same view as the first request. A refused
+    request stores nothing, so the same reference may be tried again.
 
     Raises:
         ReferenceUsed: the reference was used with other content.
         InsufficientFunds: the person has less available.
-        NotFound: the program does not know such a person, or they have closed their account.
+        NotFound: the program does not know this person, or they have closed their account.
         AccountFrozen: an operator froze the account.
         ValidationFailed, UnsupportedAsset, UnsupportedCurrency: the amount cannot be taken.
         RateTooOld, ProviderUnavailable: there is no rate that may be used.
-        DatabaseUnavailable: it is unknown whether it was taken; the same request again tells.
+        DatabaseUnavailable: it is unknown whether the debit was made; repeating the request tells.
     """
     async with transaction() as db:
         if (known := await _known(db, program.id, wanted)) is not None:
@@ -139,19 +139,19 @@ async def create(program: Program, wanted: WantedDebit) -> tuple[DebitView, bool
 
 
 async def move(program: Program, debit_id: str, what: Move, wanted: WantedMove) -> DebitView:
-    """Capture or release what is on hold, or give back what was spent; once under each reference.
+    """Capture or release what is on hold, or reverse what was spent; once under each reference.
 
-    Returns the debit as it is then; a repeat changes nothing.
+    Returns the debit as it is afterwards; a repeat changes nothing.
 
     Raises:
         NotFound: the program has no such debit.
-        MoreThanLeft: there is less on hold (nothing once it has expired), or less was spent and not given
-            back yet.
+        MoreThanLeft: less is on hold (nothing after it has expired), or less is left to reverse; or a release
+            is not of all that is left.
         ReferenceUsed: the reference was used with another amount.
-        AccountFrozen: an operator froze the account, so nothing of it is captured.
-        AccountClosed: the owner has closed the account, so nothing is given back to it.
+        AccountFrozen: an operator froze the account, so nothing can be captured.
+        AccountClosed: the owner has closed the account, so nothing can be returned to it.
         ValidationFailed: the amount cannot be written in the asset's minor units.
-        DatabaseUnavailable: it is unknown whether it was done; the same request again tells.
+        DatabaseUnavailable: it is unknown whether it was done; repeating the request tells.
     """
     async with transaction() as db:
         user_id = (await find(db, program.id, debit_id)).user_id
@@ -160,7 +160,8 @@ async def move(program: Program, debit_id: str, what: Move, wanted: WantedMove) 
         known = await scales(db)
         given = None if wanted.amount is None else _minor(wanted.amount, scale=known[row.asset])
         if (minor := await _moved_before(db, row, what, wanted)) is not None:
-            # The instruction's hash says whether this is a repeat: of the same amount, named in the same way.
+            # The hash of the instruction decides whether this is a repeat: the same amount, given the same
+            # way.
             minor = minor if given is None else given
             try:
                 await post(db, [_instruction(row, what, minor, wanted)])
@@ -186,7 +187,7 @@ async def move(program: Program, debit_id: str, what: Move, wanted: WantedMove) 
 async def settle(
     db: AsyncSession, row: DebitRecord, what: Move, minor: int, *, reference: str | None
 ) -> None:
-    """Write what becomes of a locked debit, before it is booked. `reference` is that of the move, if any."""
+    """Update a locked debit for a move, before it is booked. `reference` is the move's own, if it has one."""
     match what:
         case Move.CAPTURE:
             row.posted_minor += minor
@@ -216,7 +217,7 @@ async def _known(db: AsyncSession, program_id: str, wanted: WantedDebit) -> Debi
 
 
 async def _locked(db: AsyncSession, user_id: str) -> User:
-    """Return a person, whom nobody freezes and who does not close their account before the end."""
+    """Return a person, locked: until the end, the account can be neither frozen nor closed."""
     query = select(User).where(User.id == user_id).with_for_update(read=True)
     return (await db.exec(query.execution_options(populate_existing=True))).one()
 
@@ -265,7 +266,7 @@ async def _insert(db: AsyncSession, program_id: str, wanted: WantedDebit, taken:
         "created_at": at,
         "updated_at": at,
     }
-    # Waits for another transaction that has just written the same reference.
+    # The insert waits for another transaction that has just written the same reference.
     made = insert(DebitRecord).values(row).on_conflict_do_nothing().returning(col(DebitRecord.id))
     row_id = (await db.exec(made)).first()
     return None if row_id is None else await db.get_one(DebitRecord, row_id[0])
@@ -284,7 +285,7 @@ def _kept_metadata(metadata: Mapping[str, str]) -> str | None:
 
 
 async def _moved_before(db: AsyncSession, row: DebitRecord, what: Move, wanted: WantedMove) -> int | None:
-    """Return the amount that was moved under this reference before, or None."""
+    """Return the amount of an earlier move under this reference, or None."""
     if what is Move.RELEASE:
         return row.released_minor if row.release_reference == wanted.reference else None
     query = (
@@ -303,7 +304,7 @@ async def _moved_before(db: AsyncSession, row: DebitRecord, what: Move, wanted: 
 async def _left(db: AsyncSession, row: DebitRecord, what: Move) -> int:
     if what is Move.REVERSE:
         return row.posted_minor - row.reversed_minor
-    # What has expired is released in a moment, by the worker.
+    # A hold that has expired will be released by the background work shortly.
     is_over = row.expires_at is not None and row.expires_at <= await moment_of(db)
     return 0 if is_over else row.left_minor
 
@@ -328,7 +329,7 @@ _KINDS = {Move.CAPTURE: TransferKind.DEBIT_CAPTURE, Move.REVERSE: TransferKind.D
 
 
 def debit_of(row: DebitRecord) -> Debit:
-    """Return the debit as the books name it."""
+    """Return the debit in the form in which the ledger refers to it."""
     return Debit(Environment(row.environment), row.id, row.program_id, row.reference, row.user_id, row.asset)
 
 

@@ -1,4 +1,4 @@
-"""What keeps a program from taking money, as facts with the codes of the public contract."""
+"""The errors of debits, with the codes of the public contract."""
 
 from onramp_app.domain.errors import ApplicationError, Forbidden
 from onramp_app.ledger.errors import InsufficientFunds
@@ -14,12 +14,12 @@ class ReferenceUsed(ApplicationError):
 
 
 class MoreThanLeft(AmountOutOfLimits):
-    """More is to be captured, released or reversed than there is; `extra` holds `min` and `max`."""
+    """More was to be captured, released or reversed than is left; `extra` holds `min` and `max`."""
 
 
 class RateTooOld(ProviderUnavailable):
-    """The kept exchange rate is too old to take somebody's money by."""
+    """The stored exchange rate is too old for taking somebody's money."""
 
 
 class AccountClosed(Forbidden):
-    """The owner has closed the account: nothing can be given back to it."""
+    """The owner has closed the account, so nothing can be returned to it."""

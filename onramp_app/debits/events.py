@@ -1,4 +1,4 @@
-"""What the program that made a debit is told of it by webhook."""
+"""The webhook events about a debit, for the program that made it."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from onramp_app.outgoing_webhooks.words import EventType
 
 
 def note(db: AsyncSession, row: DebitRecord, type_: EventType) -> None:
-    """Write an event about a debit, as it is at the end of the transaction, for the program that made it."""
+    """Note an event about a debit, as it is at the end of the transaction, for the program that made it."""
     happening = Happening(
         type_, f"debit:{row.id}", row.user_id, lambda known: _data(row, known), program_id=row.program_id
     )
@@ -21,7 +21,7 @@ def note(db: AsyncSession, row: DebitRecord, type_: EventType) -> None:
 
 
 def _data(row: DebitRecord, known: Mapping[str, int]) -> Data:
-    """Return the debit as `GET /api/debits/{id}` shows it, without the words that people wrote."""
+    """Return the debit as `GET /api/debits/{id}` shows it, without the person's id and the free texts."""
     view = view_of(row, known)
     return {
         "id": view.id,

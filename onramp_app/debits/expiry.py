@@ -1,4 +1,4 @@
-"""Releases holds whose time is up. Any number of processes may run this: one of them releases each hold."""
+"""Releases expired holds. Any number of processes may run this: each hold is released by one of them."""
 
 from sqlmodel import col, select
 
@@ -27,10 +27,10 @@ async def keep_releasing() -> None:
 
 
 async def release_expired() -> int:
-    """Release what is left of each hold whose time is up, at most `AT_ONCE`. Returns how many.
+    """Release what is left of up to `AT_ONCE` expired holds. Returns how many.
 
     Raises:
-        DatabaseUnavailable: what was not committed is released later.
+        DatabaseUnavailable: holds whose release was not committed are released later.
     """
     async with transaction() as db:
         query = (

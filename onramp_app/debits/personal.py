@@ -1,4 +1,4 @@
-"""A person's debits for their file, and what goes of them when the person closes their account."""
+"""A person's debits for their data file, and what is deleted of them when the account is closed."""
 
 from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -37,7 +37,7 @@ DEBITS = Part(
 
 
 async def forget(db: AsyncSession, user_id: str) -> None:
-    """Remove what programs wrote about a person's debits in their own words; the amounts stay."""
+    """Remove the free texts and metadata that programs wrote into a person's debits; the amounts stay."""
     await db.exec(
         update(DebitRecord)
         .where(col(DebitRecord.user_id) == user_id)

@@ -25,9 +25,9 @@ from onramp_app.domain.ids import new_id
 class DebitRecord(Row, table=True):
     """One debit, under a program's own reference. Amounts are minor units of `asset`.
 
-    What is on hold is `amount_minor - posted_minor - released_minor`. Where the program named an amount of a
-    currency, `rate` is the price of one unit of the asset in it. `input_hash` distinguishes repeat and clash.
-    The application's role may change only what becomes of a debit, and forget the program's own words.
+    The part on hold is `amount_minor - posted_minor - released_minor`. If the program named an amount of a
+    currency, `rate` is the price of one unit of the asset in it. `input_hash` tells a repeated request from a
+    conflicting one. The application's role may only change a debit's progress and erase the program's texts.
     """
 
     __tablename__ = "debits"
@@ -95,5 +95,5 @@ class DebitRecord(Row, table=True):
 
     @property
     def left_minor(self) -> int:
-        """What is on hold, in minor units."""
+        """The amount still on hold, in minor units."""
         return self.amount_minor - self.posted_minor - self.released_minor

@@ -1,4 +1,4 @@
-"""Views of debits, for the program that made them and for the lists of the person who pays."""
+"""Views of debits for the programs that made them, and what is on hold of a person's balance."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -50,13 +50,13 @@ class DebitView:
 
 
 async def get(program_id: str, debit_id: str) -> DebitView:
-    """Return one of the program's debits. Raises `NotFound`, also for another program's."""
+    """Return one of the program's debits. Raises `NotFound`, even for another program's."""
     async with transaction() as db:
         return view_of(await find(db, program_id, debit_id), await scales(db))
 
 
 async def find(db: AsyncSession, program_id: str, debit_id: str, *, lock: bool = False) -> DebitRecord:
-    """Return the row of one of the program's debits, locked where asked for. Raises `NotFound`."""
+    """Return the row of one of the program's debits, locked if `lock` is set. Raises `NotFound`."""
     found = None
     if is_id(debit_id):
         query = select(DebitRecord).where(
@@ -80,7 +80,7 @@ async def page(
     limit: int = 50,
     cursor: str | None = None,
 ) -> tuple[list[DebitView], str | None]:
-    """Return the program's debits, newest first, and the cursor of the next page or None.
+    """Return one page of the program's debits, newest first, and the cursor of the next page or None.
 
     Raises:
         ValidationFailed: the cursor is not from an earlier answer.
@@ -113,7 +113,7 @@ async def page(
 
 
 async def on_hold(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict[str, int]]:
-    """Return what is on hold of each user's money, in minor units by asset."""
+    """Return how much of each user's money is on hold, in minor units by asset."""
     query = select(DebitRecord).where(
         col(DebitRecord.user_id).in_(user_ids), DebitRecord.status == DebitStatus.HELD.value
     )
@@ -125,12 +125,12 @@ async def on_hold(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict
 
 
 def view_of(row: DebitRecord, known: Mapping[str, int], *, as_made: bool = False) -> DebitView:
-    """Return the view of a debit, as it is or, for a repeat of its request, as it was made.
+    """Return the view of a debit, as it is now or as it was when it was made.
 
     Args:
         row: the debit.
         known: the scale of each asset.
-        as_made: whether the view is the one that the first request was answered with.
+        as_made: return the view that answered the first request, for a repeat of that request.
     """
     posted, released, given_back = row.posted_minor, row.released_minor, row.reversed_minor
     status, changed_at = row.status, row.updated_at

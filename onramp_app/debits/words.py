@@ -1,4 +1,4 @@
-"""The words of debits. Pure; docs/money.md says what each one books."""
+"""The states and limits of debits. Pure; docs/money.md says what each state means in the books."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ MAX_METADATA = 4000
 
 
 class DebitStatus(StrEnum):
-    """How a debit stands: `HELD` while something is on hold, `RELEASED` where nothing was spent of it."""
+    """The status of a debit: `HELD` while a part of it is on hold, `RELEASED` if none of it was spent."""
 
     POSTED = "posted"
     HELD = "held"

@@ -1,4 +1,4 @@
-"""Amounts in a reader's language: exact decimals in, text out, never rounded up."""
+"""Formats amounts in the reader's language: takes exact decimals, returns text, never rounds up."""
 
 import re
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -14,16 +14,16 @@ from babel.numbers import (
 
 from onramp_app.texts import current_language
 
-# Assets worth about a dollar or a euro are shown like money, with two decimals. Others keep up to eight.
+# Assets worth about a dollar or a euro are shown like money, with two decimals; others with up to eight.
 _LIKE_MONEY = frozenset({"USDT", "USDC", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "EURC", "FDUSD"})
 _LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
-# CLDR sets a space between a symbol of letters and the number; Babel leaves it out.
+# CLDR puts a space between a symbol made of letters and the number; Babel leaves it out.
 _BETWEEN_SYMBOL_AND_NUMBER, _BETWEEN_NUMBER_AND_SYMBOL = r"(?<=[^\W\d_])(?=\d)", r"(?<=\d)(?=[^\W\d_])"
 _DIGITS = 60  # The books have 38, and patterns write up to 18 decimals; Python's own 28 raise beyond.
 
 
 def fiat_text(amount: str | Decimal, currency: str) -> str:
-    """Return `₹10,000` or `₹10,000.50`: decimals are left out where all of them are zero."""
+    """Return `₹10,000` or `₹10,000.50`: decimals are left out if all of them are zero."""
     value = Decimal(amount)
     is_whole = value == value.to_integral_value()
     return _fiat(value, currency, 0 if is_whole else get_currency_precision(currency))
@@ -35,7 +35,7 @@ def bill_text(amount: str | Decimal, currency: str) -> str:
 
 
 def short_fiat_text(amount: Decimal, currency: str) -> str:
-    """Return `$1.5M`: as short as the language writes large amounts, for the scale of a drawing."""
+    """Return `$1.5M`: the language's short form of large amounts, for the axis of a chart."""
     text: str = format_compact_currency(amount, currency, locale=current_language(), fraction_digits=1)
     return re.sub(_BETWEEN_SYMBOL_AND_NUMBER, "\N{NO-BREAK SPACE}", text)
 
@@ -47,7 +47,7 @@ def rate_text(rate: str | Decimal, currency: str) -> str:
 
 
 def rate_number_text(rate: str | Decimal, currency: str) -> str:
-    """Return the number of the same price alone: `88.14`."""
+    """Return the price of `rate_text` without its currency: `88.14`."""
     value = Decimal(rate)
     decimals = "0" * _rate_decimals(value, currency)
     exact = value.quantize(Decimal(1).scaleb(-len(decimals)), ROUND_DOWN)
@@ -69,7 +69,7 @@ def _fiat(value: Decimal, currency: str, digits: int) -> str:
 
 
 def fiat_number_text(amount: str | Decimal, currency: str) -> str:
-    """Return `10,000` or `10,000.50`: the number of `fiat_text` without its sign, as a field takes it."""
+    """Return `10,000` or `10,000.50`: the number of `fiat_text` without its symbol, for an input field."""
     value = Decimal(amount)
     digits = 0 if value == value.to_integral_value() else get_currency_precision(currency)
     pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
@@ -87,14 +87,14 @@ def percent_text(percent: Decimal) -> str:
 
 
 def shown_decimals(asset: str) -> int:
-    """Return with how many decimals pages show an asset, at most."""
+    """Return the greatest number of decimals with which pages show an asset."""
     return _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
 
 
 def number_text(amount: str | Decimal, asset: str) -> str:
-    """Return an amount of an asset without its code, cut to a readable length, such as `1,113.09`.
+    """Return an amount of an asset without its code, truncated to a readable length, such as `1,113.09`.
 
-    An amount that the cut would turn into zero is returned in full.
+    An amount that truncation would turn into zero is returned in full.
     """
     cut = shown_amount(amount, asset)
     least = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else 0
@@ -105,7 +105,7 @@ def number_text(amount: str | Decimal, asset: str) -> str:
 
 
 def shown_amount(amount: str | Decimal, asset: str) -> Decimal:
-    """Return the part of an amount of an asset that pages show."""
+    """Return an amount of an asset truncated to the decimals that pages show; in full if that were zero."""
     value = Decimal(amount)
     with localcontext(prec=_DIGITS):
         return value.quantize(Decimal(1).scaleb(-shown_decimals(asset)), ROUND_DOWN) or value

@@ -1,4 +1,4 @@
-"""The one place that asks what time it is."""
+"""The process's clock: the one place that reads the current time."""
 
 from datetime import UTC, datetime
 
@@ -9,5 +9,5 @@ def now() -> datetime:
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """Return a moment in UTC as the public contract writes it, None for none."""
+    """Return a time as the public contract writes it (RFC 3339, UTC, `Z`); None for None."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""How many decimals an asset has on each network. Pure facts of the chains, not the provider's."""
+"""How many decimals an asset has on each network: constants of the chains, not of the provider."""
 
 from collections.abc import Iterable, Mapping
 
@@ -35,6 +35,6 @@ def decimals_of(asset: str, network: str) -> int | None:
 
 
 def scale_of(asset: str, networks: Iterable[str]) -> int | None:
-    """Return the largest number of decimals among the networks; None when one of them is unknown."""
+    """Return the asset's largest number of decimals among the networks; None when one is unknown."""
     known = [decimals_of(asset, network) for network in networks]
     return max((n for n in known if n is not None), default=None) if None not in known else None

@@ -1,4 +1,4 @@
-"""Which environment this instance works in: every provider order, top-up and transfer carries the word."""
+"""The environment that this instance works in; each provider order, top-up and transfer is marked with it."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from onramp_app.config import Settings, get_settings
 
 
 class Environment(StrEnum):
-    """Where an order, and the money of it, comes from. Only `LIVE` is real."""
+    """Where an order and its money come from. Only `LIVE` is real money."""
 
     SIMULATOR = "simulator"
     SANDBOX = "sandbox"
@@ -14,9 +14,9 @@ class Environment(StrEnum):
 
 
 class StepSource(StrEnum):
-    """Who or what moved a top-up, or caused a transfer; `CHAIN` is a look at the network itself.
+    """Who or what moved a top-up or caused a transfer.
 
-    `PROGRAM` is a program of the operator, by its API key.
+    `CHAIN` is a look at the network itself; `PROGRAM` is a program of the operator, using its API key.
     """
 
     WEBHOOK_READ = "webhook_read"
@@ -30,12 +30,12 @@ class StepSource(StrEnum):
 
 
 def environment_of(settings: Settings) -> Environment:
-    """Return `live` in production, `simulator` where the provider runs on this machine, else `sandbox`."""
+    """Return `live` in production, `simulator` where the simulator is the provider, else `sandbox`."""
     if settings.is_production:
         return Environment.LIVE
     return Environment.SIMULATOR if settings.uses_simulator else Environment.SANDBOX
 
 
 def current_environment() -> Environment:
-    """Return the environment of the process's settings."""
+    """Return the environment that this process's settings stand for."""
     return environment_of(get_settings())

@@ -1,7 +1,7 @@
 """The application's errors: facts with a status and a code, turned into problem+json by the API.
 
-Codes and statuses are the public contract (docs/api.md). A `detail` is written for the person who
-caused it and never carries a secret or somebody else's data.
+Codes and statuses are part of the public contract (docs/api.md). A `detail` is written for whoever caused the
+error, and never contains a secret or somebody else's data.
 """
 
 from collections.abc import Mapping
@@ -45,13 +45,13 @@ class ApplicationError(Exception):
 
 
 class ValidationFailed(ApplicationError):
-    """The input does not have the shape or the values that are asked for."""
+    """The input does not have the required shape or values."""
 
     status, code, title = 422, "validation_failed", "The request is not valid"
 
 
 class InvalidCredentials(ApplicationError):
-    """Email and password do not belong together; deliberately silent on which is wrong."""
+    """Email and password do not match; deliberately silent about which one is wrong."""
 
     status, code, title = 401, "invalid_credentials", "Email or password is wrong"
 
@@ -63,13 +63,13 @@ class Unauthenticated(ApplicationError):
 
 
 class RecentSignInRequired(ApplicationError):
-    """The person proved who they are too long ago for this (OWASP ASVS 5.0, section 7.5)."""
+    """The person last authenticated too long ago for this action (OWASP ASVS 5.0, section 7.5)."""
 
     status, code, title = 401, "recent_sign_in_required", "Sign in again first"
 
 
 class RefreshTokenReused(ApplicationError):
-    """A spent refresh token came back: its whole family is revoked (RFC 9700 section 4.14.2)."""
+    """A used refresh token was presented again: its whole family is revoked (RFC 9700 section 4.14.2)."""
 
     status, code, title = 401, "refresh_token_reused", "This refresh token was used before"
 
@@ -81,16 +81,16 @@ class Forbidden(ApplicationError):
 
 
 class NotFound(ApplicationError):
-    """There is no such thing, or it is somebody else's."""
+    """The object does not exist, or belongs to somebody else."""
 
     status, code, title = 404, "not_found", "Not found"
 
 
 class AccountNotEmpty(ApplicationError):
-    """Money is left in the account, or something about a payment of it is open.
+    """The account cannot be closed: it holds money, or a top-up or review of it is open.
 
-    `extra` holds `balances` (available and held together, in whole units by asset), `owed` in the same form,
-    `open_top_ups` and `open_reviews` (how many, as text).
+    `extra` holds `balances` (available plus held, in whole units by asset), `owed` in the same form, and
+    `open_top_ups` and `open_reviews` (counts, as text).
     """
 
     status, code, title = 409, "account_not_empty", "The account is not empty"
@@ -109,13 +109,13 @@ class PayloadTooLarge(ApplicationError):
 
 
 class RequestTooSlow(ApplicationError):
-    """The request was not there in time."""
+    """The request did not arrive completely in time."""
 
     status, code, title = 408, "request_too_slow", "The request came too slowly"
 
 
 class RateLimited(ApplicationError):
-    """Too many attempts; `retry_after_seconds` says when to come back."""
+    """Too many attempts; `retry_after_seconds` says when to retry."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
 

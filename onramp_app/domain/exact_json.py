@@ -1,6 +1,6 @@
-"""JSON with exact numbers, read from untrusted text within bounds and written back byte for byte.
+"""JSON with exact numbers: parses untrusted text within bounds, and writes numbers without loss.
 
-No float is ever made: a number that has a fraction or an exponent is read from its text into `Decimal`.
+No float is ever created: a number with a fraction or an exponent is parsed from its text into a `Decimal`.
 """
 
 import json
@@ -16,12 +16,12 @@ MAX_EXPONENT = 60
 
 
 class NotJson(ValueError):
-    """The text is not JSON, or holds a number, a constant or a depth that is refused."""
+    """The text is not JSON, or contains a number, a constant or a nesting depth that is refused."""
 
 
 def bounded_decimal(text: str) -> Decimal:
-    """Return the decimal of a JSON number's text. Raises `NotJson`: too long, or too large an exponent."""
-    # A short text such as 1e999999999 can stand for a number that takes gigabytes as an integer.
+    """Return a JSON number's text as a decimal. Raises `NotJson`: it or its exponent is too large."""
+    # A short text such as 1e999999999 can denote a number that takes gigabytes as an integer.
     if len(text) > MAX_NUMBER_CHARACTERS:
         raise NotJson("a number is too long")
     _, _, exponent = text.lower().partition("e")
@@ -63,7 +63,7 @@ def read_json_bytes(data: bytes) -> Json:
 
 
 def write_json(value: JsonOut) -> str:
-    """Return compact JSON, members in their given order, decimals written as exact JSON numbers."""
+    """Return compact JSON, with members in their given order and decimals as exact JSON numbers."""
     match value:
         case None | bool() | int() | str():
             return json.dumps(value, ensure_ascii=False)
@@ -81,15 +81,15 @@ def write_json(value: JsonOut) -> str:
 
 
 def plain_decimal(value: Decimal) -> str:
-    """Return the decimal without an exponent and without needless zeros: `200`, `0.05`."""
+    """Return the decimal without exponent or trailing zeros: `200`, `0.05`."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def array_items(text: str, member: str) -> list[tuple[str, Json]]:
-    """Return the elements of one top-level array member: each as its untouched text and parsed.
+    """Return the elements of one top-level array member, each as its original text and as a parsed value.
 
-    Evidence is kept as its author wrote it, so the text is cut out and never written again.
+    Evidence is kept as its author wrote it, so the text is cut out and never serialized again.
     Raises `NotJson` when the text is not an object whose member is an array.
     """
     try:
@@ -112,7 +112,7 @@ def array_items(text: str, member: str) -> list[tuple[str, Json]]:
 
 
 def member_text(text: str, member: str) -> str:
-    """Return the untouched text of a top-level member of a JSON object that `read_json` accepts."""
+    """Return the original text of a top-level member of a JSON object that `read_json` accepts."""
     start = _member_start(text, member)
     _, end = _DECODER.raw_decode(text, start)
     return text[start:end]
@@ -125,7 +125,7 @@ def _member_start(text: str, member: str) -> int:
         key, position = _DECODER.raw_decode(text, position)
         value_start = _after_space(text, _after_space(text, position) + 1)
         if key == member:
-            found = value_start  # the last of repeated members counts, as in read_json
+            found = value_start  # the last one of duplicate members counts, as in read_json
         _, position = _DECODER.raw_decode(text, value_start)
         position = _after_space(text, position)
         if text[position] == ",":

@@ -18,11 +18,11 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Return whether the text has the form of an id; no other text is looked up."""
+    """Return whether the text has the form of an id; other texts are never looked up."""
     return _SHAPE.fullmatch(text) is not None
 
 
 def reference_of(top_up_id: str) -> str:
-    """Return the reference that people read out: the end of the id, as `9F3C-21AB`."""
+    """Return the short reference that people can read out: the end of the id, like `9F3C-21AB`."""
     end = top_up_id[-8:].upper()
     return f"{end[:4]}-{end[4:]}"

@@ -1,13 +1,13 @@
-"""Amounts as whole numbers of minor units with their asset's scale. No float is involved.
+"""Converts amounts to and from whole numbers of minor units at their asset's scale, without floats.
 
-An asset has one scale, the largest number of decimals of its networks. An amount with more decimals than
-that is refused, never rounded: somebody would lose the difference.
+An asset has one scale: the largest number of decimals among its networks. An amount with more decimals is
+refused and never rounded, because somebody would lose the difference.
 """
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 MAX_MINOR = 10**38 - 1  # NUMERIC(38,0)
-_PRECISION = 80  # Enough for any amount that fits the column, times its scale.
+_PRECISION = 80  # enough for any amount that fits the column, shifted by its scale
 
 
 class AmountUnreadable(ValueError):
@@ -18,7 +18,8 @@ def to_minor(amount: Decimal, *, scale: int) -> int:
     """Return `amount` in minor units of an asset with `scale` decimals.
 
     Raises:
-        AmountUnreadable: not finite, negative, with more decimals than `scale`, or too large for the ledger.
+        AmountUnreadable: it is not finite, negative, has more decimals than `scale`, or is too large for the
+            ledger.
     """
     if not amount.is_finite() or amount < 0 or amount.adjusted() > len(str(MAX_MINOR)):
         raise AmountUnreadable("the amount is not a number from zero up to what the ledger holds")
@@ -32,13 +33,14 @@ def to_minor(amount: Decimal, *, scale: int) -> int:
 
 
 def without_tail(amount: Decimal, *, decimals: int) -> Decimal:
-    """Return the amount without the tail that binary floats leave when they are printed: 11.030000000000001.
+    """Return the amount without the tail of digits that printed binary floats have: 11.030000000000001.
 
     Args:
-        decimals: how many the network has, so nothing smaller can have been sent.
+        amount: the amount as it was read.
+        decimals: the decimals of the asset on its network, so nothing smaller can have been sent.
 
-    The digits are a tail when rounding to these decimals changes the amount by no more than a part in 10⁹.
-    Any other amount comes back unchanged.
+    Digits are a tail if rounding to these decimals changes the amount by at most one part in 10⁹. Any other
+    amount is returned unchanged.
     """
     if not amount.is_finite():
         return amount
@@ -52,17 +54,17 @@ def without_tail(amount: Decimal, *, decimals: int) -> Decimal:
 
 
 def from_minor(minor: int, *, scale: int) -> Decimal:
-    """Return minor units as the amount they are, with exactly `scale` decimals."""
+    """Return an amount of minor units in whole units, with exactly `scale` decimals."""
     with localcontext(prec=_PRECISION):
         return Decimal(minor).scaleb(-scale)
 
 
 def amount_text(minor: int, *, scale: int) -> str:
-    """Return minor units as the decimal string of the public contract: no exponent, no idle zeros."""
+    """Return an amount of minor units as a decimal string in whole units: no exponent, no trailing zeros."""
     return decimal_text(from_minor(minor, scale=scale))
 
 
 def decimal_text(amount: Decimal) -> str:
-    """Return an exact amount as the decimal string of the public contract: no exponent, no idle zeros."""
+    """Return an exact amount as a decimal string of the public contract: no exponent, no trailing zeros."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,4 +1,4 @@
-"""Network addresses of requests: which one to trust, and which belong together."""
+"""IP addresses: the address of a request's caller, the network it belongs to, and whether it is public."""
 
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ _PRIVATE = tuple(
     )
 )
 _CARRIER = (ipaddress.ip_network("100.64.0.0/10"),)  # RFC 6598
-# What the registries of special-purpose addresses (RFC 6890, IANA) and of multicast keep from the internet.
+# The ranges that the special-purpose registries (RFC 6890, IANA) and multicast exclude from the internet.
 _NOT_PUBLIC = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -42,9 +42,9 @@ _NOT_PUBLIC = tuple(
         "240.0.0.0/4",
     )
 )
-# The one block of IPv6 that is the internet (RFC 4291 section 2.4), without what leads elsewhere: protocols'
-# own addresses and Teredo, documentation, and 6to4, which holds an IPv4 address. Mapped and translated IPv4
-# addresses (RFC 4291 section 2.5.5, RFC 6052) lie outside of it.
+# The one global unicast block of IPv6 (RFC 4291 section 2.4), except protocol assignments and Teredo,
+# documentation, and 6to4, which embeds an IPv4 address. Mapped and translated IPv4 addresses (RFC 4291
+# section 2.5.5, RFC 6052) are outside that block.
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
 _NOT_PUBLIC_IPV6 = tuple(
     ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
@@ -63,10 +63,11 @@ def _parsed(text: str) -> _Address | None:
 
 @lru_cache(maxsize=4096)
 def address_in(entry: str) -> str:
-    """Return the address in an entry of `X-Forwarded-For`, or in what a server names its peer; "" for none.
+    """Return the address in an entry of `X-Forwarded-For` or in a server's name of its peer; "" for none.
 
-    Proxies write it bare, with a port, or in brackets: `203.0.113.8:51234`, `[2001:db8::1]:4711`. An IPv4
-    address inside IPv6 (RFC 4291 section 2.5.5.2) is the IPv4 address. `unknown` and names are none.
+    Proxies write it bare, with a port, or in brackets: `203.0.113.8:51234`, `[2001:db8::1]:4711`. An
+        IPv4-mapped
+    IPv6 address (RFC 4291 section 2.5.5.2) becomes the IPv4 address. `unknown` and host names yield "".
     """
     text = entry.strip()
     if len(text) > _MAX_LENGTH:
@@ -80,7 +81,7 @@ def address_in(entry: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """Return the network of an address, as large as one customer has: an IPv4 address, or an IPv6 /64."""
+    """Return the network of an address, the size that one customer gets: an IPv4 address, or an IPv6 /64."""
     parsed = _parsed(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
@@ -89,7 +90,7 @@ def network_of(address: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_loopback(address: str) -> bool:
-    """Return whether the address is that of a program on this machine."""
+    """Return whether the address is a loopback address."""
     parsed = _parsed(address)
     return parsed is not None and parsed.is_loopback
 
@@ -104,10 +105,10 @@ def is_within(address: str, networks: tuple[Network, ...]) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address is one of the internet: no machine of ours, of a private network or of none.
+    """Return whether an address is a public one: not of this machine, a private network or a reserved range.
 
-    A list of our own, since what `ipaddress` calls global differs from one Python to the next, and holds
-    multicast and addresses that are translated to private ones.
+    We keep our own list, because what `ipaddress` calls global differs between Python versions and includes
+    multicast and addresses that translate to private ones.
     """
     parsed = _parsed(address)
     if isinstance(parsed, ipaddress.IPv4Address):
@@ -120,7 +121,7 @@ def is_public(address: str) -> bool:
 
 
 class Surroundings(StrEnum):
-    """What an address alone says about where it is."""
+    """Where an address is, as far as the address alone tells."""
 
     THIS_MACHINE = "this_machine"
     PRIVATE = "private"
@@ -129,7 +130,7 @@ class Surroundings(StrEnum):
 
 
 def surroundings_of(address: str) -> Surroundings:
-    """Return where an address is, as far as it says so: addresses of the internet say nothing more."""
+    """Return where an address is, as far as the address alone tells; anything not special is `INTERNET`."""
     if is_loopback(address):
         return Surroundings.THIS_MACHINE
     if is_within(address, _PRIVATE):
@@ -140,15 +141,16 @@ def surroundings_of(address: str) -> Surroundings:
 def caller_of(peer: str, forwarded: Sequence[str], *, hops: int, is_proxy: Callable[[str], bool]) -> str:
     """Return the address of the caller; "" where it is unknown.
 
-    Each proxy appends the address that it saw to `X-Forwarded-For`. So an entry is true when the one who
-    wrote it is a trusted proxy: the peer wrote the last entry, the address in that entry the one before it,
-    and so on. Entries further left may be made up.
+    Each proxy appends the address that it saw to `X-Forwarded-For`. So an entry can be trusted if a trusted
+    proxy wrote it: the peer wrote the last entry, the address in that entry wrote the one before it, and so
+        on.
+    Entries further left may be forged.
 
     Args:
-        peer: the other end of the connection.
-        forwarded: the header's lines, as they came.
-        hops: how many proxies may be passed at most.
-        is_proxy: whether an address is that of a trusted proxy.
+        peer: the address of the other end of the connection.
+        forwarded: the header's lines, as received.
+        hops: the greatest number of proxies to pass.
+        is_proxy: returns whether an address is that of a trusted proxy.
     """
     address = address_in(peer)
     entries = ",".join(forwarded).rsplit(",", hops) if forwarded and hops else []

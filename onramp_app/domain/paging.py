@@ -1,4 +1,4 @@
-"""Cursors of lists that are ordered by time and id, newest first: opaque text, the same for every list."""
+"""Cursors for lists ordered by time and id, newest first: opaque text, in the same form for every list."""
 
 import base64
 import binascii
@@ -10,13 +10,13 @@ from onramp_app.domain.ids import is_id
 
 MAX_LENGTH = 96
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# 17 digits of microseconds reach the year 5138, so any of them is a time.
+# 17 digits of microseconds reach the year 5138, so any such number is a valid time.
 _SHAPE = re.compile(r"([0-9]{1,17})\.([0-9a-f]{32})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last row of a page; the next one begins after it. Rows that come later never shift it."""
+    """The last row of a page; the next page begins after it. Rows added later never shift it."""
 
     created_at: datetime
     id: str
@@ -29,7 +29,7 @@ def write_cursor(position: Position) -> str:
 
 
 def read_cursor(text: str) -> Position:
-    """Return the position that a cursor names. Raises `ValueError` for what no page gave out."""
+    """Return the position that a cursor encodes. Raises `ValueError` for a text that is not a cursor."""
     if len(text) > MAX_LENGTH or not text.isascii():
         raise ValueError("this is not a cursor")
     try:

@@ -1,4 +1,4 @@
-"""How somebody pays, and how much they may pay: words that provider, prices and pages share."""
+"""Kinds of payment, amount limits and published times: values that provider, pricing and pages share."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +19,7 @@ class PaymentKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class AmountLimits:
-    """The least and the most that may be paid, in fiat. None: not published, which is not "no limit"."""
+    """The least and the most that may be paid, in fiat. None: not published, which does not mean no limit."""
 
     min: Decimal | None
     max: Decimal | None
@@ -27,6 +27,6 @@ class AmountLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTime:
-    """How long a payment takes by what is published: so many bank days at least and at most, else instant."""
+    """How long a payment takes, as published: the least and most bank days, or None for instant."""
 
     bank_days: tuple[int, int] | None = None

@@ -1,4 +1,4 @@
-"""Addresses on this site: which need a signed-in person, and where a browser may be sent."""
+"""Paths on this site: which ones need a signed-in person, and where a browser may be redirected."""
 
 from urllib.parse import unquote
 
@@ -21,10 +21,10 @@ def _is_plain(path: str) -> bool:
 
 
 def own_path(wanted: str | None) -> str:
-    """Return `wanted` when it can only be an address on this site, otherwise `/home`.
+    """Return `wanted` if it can only be a path on this site, otherwise `/home`.
 
     Browsers read `//host`, `/\\host` and `/<tab>/host` as another site (WHATWG URL, relative slash
-    state), so these are refused, quoted ones too (OWASP: unvalidated redirects).
+    state), so these are refused, also percent-encoded (OWASP: unvalidated redirects).
     """
     if not wanted or len(wanted) > _MAX_LENGTH or not wanted.isascii():
         return HOME
@@ -39,6 +39,6 @@ def own_path(wanted: str | None) -> str:
 
 
 def is_private(path: str) -> bool:
-    """Return whether the document at `path` (without query) is that of a private place, or below it."""
+    """Return whether the document at `path` (without query) is a private place or below one."""
     _language, route = language_of_path(path)
     return any(route == place or route.startswith((f"{place}/", f"{place}.")) for place in PRIVATE_PLACES)

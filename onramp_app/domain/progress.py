@@ -1,4 +1,4 @@
-"""Where long work says how far it is. Nobody hears it unless somebody listens, as a command does."""
+"""Progress reports of long work. They go nowhere unless a listener is set, as commands do."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def report(what: str) -> None:
-    """Say what is being done now, in a few words. Called often; must cost nothing."""
+    """Report in a few words what is being done now. Called often, so it must cost next to nothing."""
     if (listener := _listener.get()) is not None:
         listener(what)
 
 
 @contextmanager
 def reported_to(listener: Listener) -> Iterator[None]:
-    """Have the listener called with each report of this context, tasks and threads begun in it included."""
+    """Call the listener with each report in this context, its tasks and its `asyncio.to_thread` calls."""
     outer = _listener.set(listener)
     try:
         yield

@@ -1,7 +1,7 @@
 """Shares: how much of a limited resource one network or one person may take.
 
-A network takes at most half, however many accounts and addresses it has, and a person a quarter, however many
-networks they use. Work that no asker caused, such as reading the provider's orders, has no limit.
+A network gets at most half, however many accounts and addresses it has, and a person a quarter, however many
+networks they use. Work without an asker, such as reading the provider's orders, has no limit.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who a request or an event comes from: the `network_of` an address, and the id of an account or ""."""
+    """Where a request or an event comes from: the network (`network_of`), and an account's id or ""."""
 
     network: str
     person: str = ""
@@ -23,7 +23,7 @@ _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 
 def asker() -> Asker | None:
-    """Return the asker that this task works for, or None where it works for everybody."""
+    """Return the asker that this task works for, or None if it works for everybody."""
     return _asker.get()
 
 
@@ -33,19 +33,19 @@ def ask_as(network: str, person: str = "") -> None:
 
 
 def ask_as_person(person: str) -> None:
-    """Set the person that this task works for, once the person is known."""
+    """Add the person to this task's asker, once the person is known."""
     if (known := _asker.get()) is not None:
         _asker.set(replace(known, person=person))
 
 
 def ask_for_all() -> None:
-    """Clear the asker: the rest of this task works for everybody, although a request began it."""
+    """Clear the asker: the rest of this task works for everybody, although a request started it."""
     _asker.set(None)
 
 
 @contextmanager
 def asked_from(network: str) -> Iterator[None]:
-    """Set the asker for the length of one request: a server may use one task for several requests."""
+    """Set the asker for the duration of one request: a server may use one task for several requests."""
     token = _asker.set(Asker(network))
     try:
         yield
@@ -80,14 +80,14 @@ class TakenPlaces:
         )
 
     def take(self, who: Asker | None) -> None:
-        """Note that `who` holds one more."""
+        """Record that `who` holds one place more."""
         self.all += 1
         if who is not None:
             self._networks[who.network] += 1
             self._persons[who.person] += 1
 
     def give_back(self, who: Asker | None) -> None:
-        """Note that `who` holds one less."""
+        """Record that `who` holds one place fewer."""
         self.all -= 1
         if who is not None:
             for counts, name in ((self._networks, who.network), (self._persons, who.person)):

@@ -1,7 +1,7 @@
-"""Announces to every instance whose top-ups or balances changed: ids only, after the commit.
+"""Announces to every instance whose top-ups or balances have changed: ids only, after the commit.
 
-Many ids share a NOTIFY. Inside the money transaction it would take a lock that serialises all commits. A
-lost notification costs little: pages also compare versions every few seconds.
+Many ids share one NOTIFY. Inside the money transaction, NOTIFY would take a lock that serializes all commits.
+A lost notification costs little, because pages also compare versions every few seconds.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet import channels
 from onramp_app.telemetry.trace import Trace, trace_of
 
-GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
-_IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
-_CREDITS_AT_ONCE = 70  # a credit has 102 and a comma
+GATHER_SECONDS = 0.01  # between two notifications; the first one after a pause goes out at once
+_IDS_AT_ONCE = 200  # a payload holds less than 8,000 bytes; an id has 32 and a comma
+_CREDITS_AT_ONCE = 70  # a credit has 102 bytes and a comma
 
 _MILLISECONDS = re.compile(r"[0-9]{1,14}")
 _WAITING = Gauge("announcements_waiting", "People whose change this process has not announced yet.")
@@ -35,7 +35,7 @@ _NOTIFY = text(
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Money of a person that was committed, at a moment, by a span of a trace."""
+    """A person's money was credited: the span of the trace that did it, and when it was committed."""
 
     user_id: str
     trace: Trace
@@ -43,12 +43,12 @@ class Credit:
 
 
 def credit_text(credit: Credit) -> str:
-    """Return a credit as it is announced."""
+    """Return a credit in the text form in which it is announced."""
     return f"{credit.user_id}/{credit.trace.text}/{int(credit.at.timestamp() * 1000)}"
 
 
 def credit_of(text: str) -> Credit | None:
-    """Return the credit in what `credit_text` returned; None for anything else."""
+    """Return the credit from a text of `credit_text`; None for any other text."""
     parts = text.split("/")
     if len(parts) != 3 or (trace := trace_of(parts[1])) is None or not _MILLISECONDS.fullmatch(parts[2]):
         return None
@@ -56,7 +56,7 @@ def credit_of(text: str) -> Credit | None:
 
 
 class ChangedUsers:
-    """Gathers ids and sends them, one transaction at a time. Belongs to one event loop; close it."""
+    """Gathers ids and sends them, one transaction at a time. Belongs to one event loop; `close` it."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
@@ -72,7 +72,7 @@ class ChangedUsers:
             self._sender = asyncio.create_task(self._send())
 
     async def close(self) -> None:
-        """Wait up to 2 s until the queued ids are sent."""
+        """Wait up to 2 s for the queued ids to be sent."""
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=2)
 
@@ -100,16 +100,17 @@ def _changed_users() -> ChangedUsers:
 
 
 def announce_changes(user_ids: Iterable[str], credited: Iterable[Credit] = ()) -> None:
-    """Announce that top-ups or balances of these users changed. Call it after the commit.
+    """Announce that top-ups or balances of these users have changed. Call it after the commit.
 
     Args:
-        credited: the newest of those whose money was credited, so that it is known how long pages take.
+        user_ids: the users whose data changed.
+        credited: the credits among the changes, with which the time until pages show them is measured.
     """
     _changed_users().add(user_ids, credited)
 
 
 async def close() -> None:
-    """Send what is queued, at shutdown or before another event loop."""
+    """Send what is queued, at shutdown or before another event loop takes over."""
     if _changed_users.cache_info().currsize:
         await _changed_users().close()
         _changed_users.cache_clear()

@@ -1,23 +1,23 @@
-"""Bells that wake the background loops of this process, and the channels that wake those of others."""
+"""Bells, which wake background loops of this process, and NOTIFY channels, which reach other processes."""
 
 import asyncio
 import contextlib
 
-# Somebody wants an order to be read soon. Listened to by the reader, wherever in the fleet it runs.
+# An order should be read soon. Listened to by the reader, wherever in the fleet it runs.
 ORDER_DUE = "order_due"
-READ_OPEN = "open"  # Its payload where everything open is meant.
+READ_OPEN = "open"  # the payload that asks for everything open to be read
 # The id of a session that was ended. Listened to by every instance.
 SESSION_ENDED = "session_ended"
-# Ids of users whose top-ups or balances changed, joined by commas. Listened to by every instance.
+# Ids of users whose top-ups or balances have changed, joined by commas. Listened to by every instance.
 USER_CHANGED = "user_changed"
 
-# Whose money was credited, by which span of which trace and when: `id/trace/milliseconds`, joined by commas.
-# A channel of its own, because the release before knows nothing but ids. Comes before `USER_CHANGED`.
+# Credits: user id, span of a trace and time, as `id/trace/milliseconds`, joined by commas. A channel of its
+# own, because the previous release understands only ids. Sent before `USER_CHANGED`.
 USER_CREDITED = "user_credited"
 
 
 class Bell:
-    """Wakes one waiting task. A ring while no task waits is kept for the next one that does."""
+    """Wakes one waiting task. A ring while no task waits is kept for the next task that waits."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -27,7 +27,7 @@ class Bell:
         self._rung.set()
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Wait for a ring, at most `timeout_seconds`. Returns whether there was one, and clears the bell."""
+        """Wait up to `timeout_seconds` for a ring. Returns whether there was one, and resets the bell."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._rung.wait()

@@ -24,15 +24,15 @@ class EchoTest:
         self._echo = channels.Bell()
 
     def note_echo(self, word: str) -> None:
-        """Take an echo that arrived. The echo of another process's test is ignored."""
+        """Note a received echo. The echo of another process's test is ignored."""
         if word == self._word:
             self._echo.ring()
 
     async def run(self) -> bool:
-        """Notify this process through the pool, and return whether the echo came in time.
+        """Notify this process through the pool, and return whether the echo arrived in time.
 
         Raises:
-            DatabaseUnavailable: nothing could be sent.
+            DatabaseUnavailable: the notification could not be sent.
         """
         await self._echo.wait(0)
         async with transaction() as db:

@@ -1,7 +1,8 @@
-"""Leases: the right of one process of the fleet to do something alone, for as long as it renews it.
+"""Leases: the right of one process of the fleet to do some work alone, for as long as it renews the lease.
 
-A lease ends by the database's time. So it also ends where its holder is stopped, cut off or gone without
-the database noticing, which keeps a lock for as long as the connection seems to live.
+A lease expires by the database's clock. So, unlike a lock, which the database keeps for as long as the
+connection seems alive, it also ends if its holder is suspended, cut off or dead without the database
+noticing.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from time import monotonic
 from onramp_app.db.direct import Connection
 from onramp_app.db.outages import outages
 
-# One statement in a transaction of its own: a process stopped between two would keep the row locked.
+# A single statement in autocommit: a process suspended between two statements would keep the row locked.
 _TAKE = """
 INSERT INTO leases AS l (name, holder, until, worked_at)
 VALUES (%(name)s, %(holder)s, clock_timestamp() + %(seconds)s * interval '1 second',
@@ -26,16 +27,17 @@ _LEAVE = "UPDATE leases SET until = clock_timestamp() WHERE name = %s AND holder
 
 
 class LeaseLost(Exception):
-    """The lease ran out before it was renewed: another process may do the work by now."""
+    """The lease expired before it was renewed: another process may be doing the work by now."""
 
 
 class Lease:
-    """One process's hold on a piece of work that only one process does at a time. Belongs to one event loop.
+    """One process's hold on work that only one process may do at a time. Belongs to one event loop.
 
     Args:
+        name: the name of the work.
         seconds: how long the lease lasts unless it is renewed.
-        holder: the holder's name; processes that give the same name share the lease. By default a unique one.
-        clock: the seconds of this process's clock, which never goes back.
+        holder: the holder's name; processes with the same name share the lease. By default a unique one.
+        clock: returns this process's time in seconds, which never goes back.
     """
 
     def __init__(
@@ -50,17 +52,18 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether no other process can have the lease, by this process's clock, which runs out first."""
+        """Whether this process holds the lease, by its own clock, on which the lease expires first."""
         return self._clock() < self._until
 
     async def take(self, connection: Connection, *, worked_seconds_ago: float | None = None) -> bool:
-        """Take the lease where it is free, or renew it. Returns whether it is held.
+        """Take the lease if it is free, or renew it. Returns whether it is held.
 
         Args:
-            worked_seconds_ago: how long ago the holder last did the work, for others to see.
+            connection: an autocommit connection.
+            worked_seconds_ago: how long ago the holder last did the work, published for health checks.
 
         Raises:
-            DatabaseUnavailable: whether the lease is held is not known; a held lease runs out.
+            DatabaseUnavailable: it is unknown whether the lease was taken; a lease held before expires.
         """
         asked_at = self._clock()
         values = {
@@ -88,7 +91,7 @@ class Lease:
             raise LeaseLost(self._name)
 
     async def leave(self, connection: Connection) -> None:
-        """Give the lease up, so that the next process can take it at once. Raises `DatabaseUnavailable`."""
+        """Release the lease, so that the next process can take it at once. Raises `DatabaseUnavailable`."""
         self._until = float("-inf")
         with outages():
             await connection.execute(_LEAVE, (self._name, self._holder))

@@ -1,4 +1,4 @@
-"""The table of leases: what only one process of the fleet does at a time."""
+"""The table of leases: the work that only one process of the fleet may do at a time."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from onramp_app.db.columns import Row, moment, words
 
 
 class Lease(Row, table=True):
-    """Which process holds the lease, until when unless it renews, and when its work last made progress."""
+    """Which process holds the lease, until when unless it renews, and when it last did the work."""
 
     __tablename__ = "leases"
 

@@ -1,7 +1,7 @@
-"""Keeps loops running that should never end: one that makes no progress is ended and begins again.
+"""Keeps loops running that should never end: a loop that makes no progress is canceled and restarted.
 
-A loop can stand still without failing: a connection whose other end vanished answers nothing and reports
-nothing for a quarter of an hour. Each loop reports its progress, and how long the next step may take.
+A loop can stall without failing: a connection whose other end has vanished neither answers nor reports an
+error for a quarter of an hour. So each loop reports its progress, and how long its next step may take.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 15.0
-# A database that is away is asked often, so that its return is noticed at once, and complained of rarely.
+# While the database is down it is retried often, so that its return is noticed at once, but rarely logged.
 AWAY_WAIT_SECONDS = 1.0
 _COMPLAIN_EVERY_SECONDS = 60
 _LOOK_EVERY_SECONDS = 1.0
@@ -32,11 +32,11 @@ _log = structlog.get_logger(__name__)
 
 
 class LoopStandsStill(Exception):
-    """The loop made no progress for as long as it may, and was ended."""
+    """The loop made no progress within its time, and was canceled."""
 
 
 class _Deadline:
-    """Until when the loop has to report progress again."""
+    """The time by which the loop has to report progress again."""
 
     def __init__(self, within_seconds: float) -> None:
         self.within_seconds = within_seconds
@@ -47,11 +47,11 @@ _signs: ContextVar[_Deadline | None] = ContextVar("signs", default=None)
 
 
 def made_progress(*, next_within_seconds: float | None = None) -> None:
-    """Report progress of the watched loop that this runs in. Does nothing outside of one.
+    """Report progress of the watched loop that this runs in. Does nothing outside a watched loop.
 
     Args:
-        next_within_seconds: how long the next step may take, where that is not the loop's own bound: one
-            that has time-outs of its own.
+        next_within_seconds: how long the next step may take, if not the loop's default: for a step with its
+            own time-outs.
     """
     if (signs := _signs.get()) is not None:
         signs.until = monotonic() + (
@@ -60,7 +60,7 @@ def made_progress(*, next_within_seconds: float | None = None) -> None:
 
 
 async def rest(seconds: float) -> None:
-    """Sleep in a watched loop without counting as a loop that stands still."""
+    """Sleep in a watched loop without counting as stalled."""
     made_progress(next_within_seconds=seconds + _LOOK_EVERY_SECONDS)
     await asyncio.sleep(seconds)
     made_progress()
@@ -70,13 +70,15 @@ async def watched(name: str, work: Callable[[], Awaitable[None]], *, within_seco
     """Run the work for as long as it makes progress.
 
     Args:
-        within_seconds: how long a step may take that reports nothing else; longer than any that goes well.
+        name: the name of the loop, for logs and metrics.
+        work: the loop.
+        within_seconds: how long a step may take by default; longer than any successful step takes.
 
     Raises:
-        LoopStandsStill: the work made no progress for so long, and was ended.
+        LoopStandsStill: the work made no progress within its time, and was canceled.
         Exception: whatever the work raised.
     """
-    _ENDED.labels(name)  # shown from the start: Prometheus sees no rise where a counter begins with 1
+    _ENDED.labels(name)  # exported from the start: Prometheus sees no increase in a counter that begins at 1
     signs = _Deadline(within_seconds)
     context = copy_context()
     context.run(_signs.set, signs)
@@ -86,7 +88,7 @@ async def watched(name: str, work: Callable[[], Awaitable[None]], *, within_seco
         while not task.done():
             looked_at = monotonic()
             await asyncio.wait({task}, timeout=look_every)
-            # While the whole process stood still, stopped or blocked, the loop could not get on either.
+            # While the whole process was suspended or blocked, the loop could make no progress either.
             signs.until += max(0.0, monotonic() - looked_at - look_every)
             if monotonic() > signs.until and not task.done():
                 _ENDED.labels(name).inc()
@@ -101,10 +103,11 @@ async def _run(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended.
+    """Cancel a task, repeatedly if need be, until it has ended.
 
-    Once is not enough where it waits for a connection that answers nothing: psycopg then asks the server to
-    stop the query and waits for that up to ten seconds. Canceled again, it closes the connection at once.
+    Once is not enough if it waits on a connection that does not answer: psycopg then asks the server to
+        cancel
+    the query and waits up to ten seconds for that. Canceled again, it closes the connection at once.
     """
     for _ in range(_CANCELS):
         if task.done():
@@ -114,12 +117,12 @@ async def end(task: asyncio.Task[Any]) -> None:
     if not task.done():
         _log.error("a task does not end", task=task.get_name())
     elif not task.cancelled():
-        task.exception()  # Nobody asks for it any more, and asyncio would log a traceback for that.
+        task.exception()  # Retrieved, because asyncio would otherwise log a traceback.
 
 
 @asynccontextmanager
 async def background_tasks(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run each piece of work as a task of its own while the context lasts, and end all of them afterwards."""
+    """Run each piece of work as its own task while the context lasts, and cancel all of them afterwards."""
     tasks = [asyncio.create_task(piece) for piece in work]
     for task in tasks:
         task.add_done_callback(_log_failure)
@@ -135,9 +138,11 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 
 async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:
-    """Run a loop that should never end: where it fails or stands still, it begins again, with back-off.
+    """Run a loop that should never end: if it fails or stalls, it is restarted with back-off.
 
     Args:
+        name: the name of the loop, for logs and metrics.
+        work: the loop.
         within_seconds: as for `watched`.
     """
     engine.work_as(engine.BACKGROUND)
@@ -150,13 +155,13 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within
             await watched(name, work, within_seconds=within_seconds)
         except LoopStandsStill:
             _log.error("background work stood still and was ended", work=name)
-            # What made it wait may lie under the other connections of this process too.
+            # What made it stall may affect the other connections of this process too.
             engine.distrust_connections()
             wait = FIRST_WAIT_SECONDS
         except Exception as error:  # noqa: BLE001 - a loop must go on whatever happened in it
             if is_database_away(error):
                 most = AWAY_WAIT_SECONDS
-                # That no connection is to be had is said once for the whole process, by `database_away`.
+                # A refused connection is logged once for the whole process, by `database_away`.
                 if not was_refused() and monotonic() - complained_at > _COMPLAIN_EVERY_SECONDS:
                     complained_at = monotonic()
                     _log.warning("background work waits for the database", work=name)
@@ -169,7 +174,7 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within
 
 
 def is_database_away(error: Exception) -> bool:
-    """Return whether nothing else went wrong than that the database cannot do it now."""
+    """Return whether the error means only that the database is unavailable, and nothing else."""
     if isinstance(error, ExceptionGroup):
         return error.split(DatabaseUnavailable)[1] is None
     return isinstance(error, DatabaseUnavailable)

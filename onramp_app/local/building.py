@@ -1,4 +1,4 @@
-"""Builds the pages: in a clean work folder, without secrets, and beside the builds that are there."""
+"""Builds the pages in a clean work folder, without secrets, beside the builds that already exist."""
 
 import contextlib
 import json
@@ -21,14 +21,15 @@ from onramp_app.local.pages import CLIENT, PAGES_DIR, Build, build_of, builds, m
 from onramp_app.local.processes import FolderLock, StartFailed
 from onramp_app.local.release import commit_here
 
-KEPT_BUILDS = 2  # the one that runs, and the next
-# Names that are a digest of the content. A page of the release before asks for them while it stays open.
+KEPT_BUILDS = 2  # the running build and the next one
+# Files named by a digest of their content. A page of the previous release requests them while it stays open.
 _HASHED = re.compile(r"assets/.+-[A-Za-z0-9_-]{8}\.[a-z0-9]+(\.br|\.gz)?")
-# What spares the installation of the packages. All else in the work folder may be of other code.
+# Kept, so that the packages need not be installed again. The rest of the work folder may come from other
+# code.
 _PACKAGES = {"node_modules", "package.json", "package-lock.json", "reflex.install_frontend_packages.cached"}
 _LOCK = "onramp_app.lock"
 _READ_BY_THE_SERVER = ("backend/stateful_pages.json", "backend/bundled_libraries.json")
-# Production insists on these, and no page shows them: made up where the settings are not complete.
+# Production requires these and no page shows them, so an incomplete configuration builds with placeholders.
 _MADE_UP = {
     "PUBLIC_URL": "https://pages.wallet.net",
     "DATABASE_URL": "postgresql://pages@127.0.0.1/pages",
@@ -40,19 +41,19 @@ _MADE_UP_SECRETS = ("SECRET_KEY", "ONRAMP_API_KEY", "ONRAMP_API_SECRET")
 
 
 def build_pages(folder: Path = PAGES_DIR, *, previous: Path | None = None) -> tuple[Build, bool]:
-    """Build the pages, unless they are built.
+    """Build the pages, unless a build of this code and these settings exists.
 
     Args:
-        folder: where builds lie, each in a folder of its own.
-        previous: the folder of the builds of the release before, where that is another: its newest pages may
-            still be open, so their files stay served.
+        folder: where the builds are kept, each in its own folder.
+        previous: the folder with the builds of the previous release, where it is another one: its newest
+            pages may still be open, so their files are still served.
 
     Returns:
-        The build, and whether it was made now.
+        The build, and whether it was made by this call.
 
     Raises:
-        StartFailed: a folder cannot be written to, somebody else builds, or Reflex or Node refuse (what they
-            say went to standard error).
+        StartFailed: a folder is not writable, another process is building, or Reflex or Node failed (their
+            output went to standard error).
         ConfigurationError: a setting that the pages show is missing or unusable.
     """
     settings, environment = settings_for_pages()
@@ -79,7 +80,7 @@ def build_pages(folder: Path = PAGES_DIR, *, previous: Path | None = None) -> tu
 
 
 def keep_files(older: list[Build], build: Build) -> None:
-    """Add to a build the hashed files of the newest of the older ones, but none that this one had kept."""
+    """Copy the hashed files of the newest older build into a build, except those it had itself kept."""
     for before in older[:1]:
         for name in before.files:
             source, target = before.place / CLIENT / name, build.place / CLIENT / name
@@ -89,19 +90,19 @@ def keep_files(older: list[Build], build: Build) -> None:
 
 
 def remove_outdated(folder: Path) -> None:
-    """Remove all builds but the newest ones."""
+    """Remove all but the newest `KEPT_BUILDS` builds."""
     for outdated in builds(folder)[KEPT_BUILDS:]:
         shutil.rmtree(outdated.place)
 
 
 def settings_for_pages() -> tuple[Settings, dict[str, str]]:
-    """Return settings to build with, and the variables that they need beside those that are set.
+    """Return the settings to build with, and the placeholder variables to set in addition to the environment.
 
-    A build in production needs what the pages show (`APP_ENV`, `APP_NAME`, `ASSETS`, `SUPPORT_EMAIL`,
-    `PROVIDER_NAME`, `TERMS_URL`, `PRIVACY_URL`) and no secret.
+    A production build needs only the settings that the pages show (`APP_ENV`, `APP_NAME`, `ASSETS`,
+    `SUPPORT_EMAIL`, `PROVIDER_NAME`, `TERMS_URL`, `PRIVACY_URL`), and no secret.
 
     Raises:
-        ConfigurationError: one of those is missing or unusable.
+        ConfigurationError: one of these settings is missing or unusable.
     """
     try:
         return load_settings(), {}
@@ -114,9 +115,9 @@ def settings_for_pages() -> tuple[Settings, dict[str, str]]:
 
 
 def _offered_networks() -> set[str]:
-    """Return all networks that may be offered: those of the default, and those that ASSETS names."""
+    """Return every network that may be offered: the default ones, and those named in ASSETS."""
     networks = set(Settings.model_fields["treasury_addresses"].default)
-    with contextlib.suppress(ValueError, AttributeError, TypeError):  # the settings say what is wrong with it
+    with contextlib.suppress(ValueError, AttributeError, TypeError):  # loading the settings reports the error
         offered = json.loads(os.environ.get("ASSETS") or "{}")
         networks |= {name for names in offered.values() for name in names}
     return networks
@@ -133,7 +134,7 @@ def _make(folder: Path) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Have the work folder alone."""
+    """Lock the work folder, so that only this process builds in it."""
     _make(_work_folder())
     lock = FolderLock(_work_folder() / _LOCK)
     try:
@@ -145,12 +146,12 @@ def _alone() -> Iterator[None]:
 
 
 def _path() -> str:
-    # The environment that Node was installed into need not be an active one.
+    # Node may be installed in this Python environment without the environment being activated.
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def can_build() -> bool:
-    """Return whether Node is here."""
+    """Return whether Node is installed."""
     return shutil.which("node", path=_path()) is not None
 
 
@@ -159,7 +160,7 @@ def _work_folder() -> Path:
 
 
 def _export(environment: dict[str, str]) -> None:
-    """Have Reflex and Node build, from nothing but the code."""
+    """Run Reflex's export in an emptied work folder, so that the build comes from nothing but the code."""
     work = _work_folder()
     for rest in work.iterdir():
         if rest.name not in {*_PACKAGES, _LOCK}:
@@ -169,7 +170,7 @@ def _export(environment: dict[str, str]) -> None:
         cwd=PROJECT_DIR,
         env={**os.environ, **environment, "PATH": _path()},
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr.fileno(),  # the output of a command is its answer
+        stdout=sys.stderr.fileno(),  # standard output is reserved for our command's own result
         check=False,
     )
     if done.returncode:
@@ -177,7 +178,7 @@ def _export(environment: dict[str, str]) -> None:
 
 
 def _collect(new: Path) -> None:
-    """Copy what is served, and what Reflex reads when it serves, and nothing that says when it was made."""
+    """Copy the served files and those that Reflex reads while serving; nothing that holds the build time."""
     shutil.copytree(_work_folder() / CLIENT, new / CLIENT)
     for name in _READ_BY_THE_SERVER:
         (new / name).parent.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
-"""Which environment variables reach child processes, and libraries that read past the settings.
+"""Which environment variables reach child processes, and libraries that read the environment themselves.
 
-Settings are read in `config.py` alone. A variable that a library would read as well is removed where
-it could change what a setting means. Child processes get the variables named here, so no secret.
+Settings are read in `config.py` alone. A variable that a library would read too is removed where it could
+override a setting. Child processes get only the variables named here, and therefore no secret.
 """
 
 import os
@@ -15,10 +15,10 @@ from typing import Any
 
 from onramp_app.local.processes import StartFailed
 
-# What any program needs to run: where things are, in which language and time it speaks.
+# What any program needs to run: search paths, temporary folders, language and time zone.
 _SYSTEM = re.compile(r"PATH|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TMP|TEMP|LD_LIBRARY_PATH|DYLD_\w+")
-# What Node, npm and the pages' tools need: where they keep things, how they look, the way out; and what the
-# application itself hands them.
+# What Node, npm and the pages' tools need: their folders, terminal settings, proxies and certificates; and
+# what the application itself passes to them.
 _NODE = re.compile(
     r"HOME|USER|LOGNAME|SHELL|XDG_\w+_HOME|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|COLUMNS|LINES|CI"
     r"|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|NODE_OPTIONS|PORT"
@@ -27,30 +27,30 @@ _NODE = re.compile(
     r"|ONRAMP_PAGES_HOST|ONRAMP_STARTED_BY|REFLEX_NO_AUTOPREFIXER",
     re.IGNORECASE,
 )
-# Debuggers and editors put in options that fail elsewhere, such as a file that every program is to load.
+# Debuggers and editors add options that fail elsewhere, such as a file that every Node program must load.
 _NODE_OPTION = re.compile(r"--(max-|use-|dns-result-order)")
-# With these, people say how their server is proved to be the right one, and with what they log in.
+# With these, operators say how libpq verifies their server and authenticates to it.
 _LIBPQ_KEPT = re.compile(r"PGSSL\w+|PGPASS(FILE|WORD)|PGKRBSRVNAME")
 
 
 def program_environment() -> dict[str, str]:
-    """Return the environment of a child process that needs nothing special."""
+    """Return the environment for a child process that needs only the system's variables."""
     return {name: value for name, value in os.environ.items() if _SYSTEM.fullmatch(name)}
 
 
 def node_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what Node, npm and Vite get of `given`, in a form that they can read."""
+    """Return the variables of `given` that Node, npm and Vite may see, in a form that they can parse."""
     kept = {n: value for n, value in given.items() if _SYSTEM.fullmatch(n) or _NODE.fullmatch(n)}
     for name, value in list(kept.items()):
         if name.upper() == "NODE_OPTIONS":
             kept[name] = " ".join(option for option in value.split() if _NODE_OPTION.match(option))
         elif name.upper() in ("HTTP_PROXY", "HTTPS_PROXY") and value.strip() and "://" not in value:
-            kept[name] = f"http://{value.strip()}"  # npm ends with a trace at an address without a scheme
+            kept[name] = f"http://{value.strip()}"  # npm crashes on a proxy address without a scheme
     return kept
 
 
 class _Subprocess:
-    """Stands for the module `subprocess` in Reflex's own: its children get what `node_environment` leaves."""
+    """Replaces `subprocess` in Reflex's own module; its children get what `node_environment` lets through."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(subprocess, name)
@@ -74,19 +74,20 @@ def _with_restricted_env(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def restrict_child_environments(processes: ModuleType) -> None:
-    """Keep secrets from the children of Reflex, which would get its whole environment.
+    """Keep secrets from Reflex's child processes, which would otherwise inherit its whole environment.
 
     Args:
-        processes: the module `reflex.utils.processes`, by which it starts each of them.
+        processes: the module `reflex.utils.processes`, through which Reflex starts every child process.
     """
     processes.subprocess = _Subprocess()  # type: ignore[attr-defined]
 
 
 def remove_library_variables(*, is_embedded: bool) -> None:
-    """Remove the variables that would lead libpq away from the database address in the settings.
+    """Remove the variables that would make libpq deviate from the database address in the settings.
 
     Args:
-        is_embedded: the database is our own, which has no certificate and a password of its own.
+        is_embedded: the database is the embedded one, which has no certificate and has its own password; so
+            the variables for verification and login are removed too.
     """
     for name in list(os.environ):
         if name.startswith("PG") and name[2:].isalpha() and (is_embedded or not _LIBPQ_KEPT.fullmatch(name)):
@@ -94,9 +95,9 @@ def remove_library_variables(*, is_embedded: bool) -> None:
 
 
 def check_certificates() -> None:
-    """Raise `StartFailed` when the certificates that the environment names cannot be read."""
+    """Raise `StartFailed` when a certificate file named in the environment cannot be read."""
     named = {os.environ.get(name): name for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")}
-    for path, name in named.items():  # Reading one takes a tenth of a second, and they are mostly the same.
+    for path, name in named.items():  # Loading one takes a tenth of a second; mostly both name the same file.
         if not path:
             continue
         try:
@@ -106,7 +107,7 @@ def check_certificates() -> None:
 
 
 def check_home() -> None:
-    """Raise `StartFailed` when Reflex and npm cannot keep files in the home folder."""
+    """Raise `StartFailed` when Reflex and npm cannot write to the home folder."""
     home = Path(os.environ.get("HOME") or Path.home())
     folder = next(folder for folder in (home, *home.parents) if folder.exists())
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -119,7 +120,7 @@ def check_home() -> None:
 def check_folder(project: Path) -> None:
     """Raise `StartFailed` when the pages cannot be built in the project's folder.
 
-    Vite takes these characters of a path for parts of an address.
+    Vite would read certain characters of a path as parts of a URL.
     """
     for character in "%#?\\":
         if character in str(project):

@@ -1,14 +1,14 @@
-"""A process that runs one local server, and ends it when the program that asked for it ends.
+"""A process that runs one local server, and ends it when the application that started it ends.
 
-Run as `python -I -S keeper.py JSON`; it imports nothing but the standard library and never the
-application. Its standard input is a pipe whose other end only the application holds. The kernel
-closes that end however the application ends, SIGKILL included, so nothing polls, and it works the
-same on Linux and macOS. On Linux the server also ends when this process is killed.
+Run as `python -I -S keeper.py JSON`; it imports only the standard library, never the application. Its
+standard input is a pipe whose other end only the application holds. The kernel closes that end however the
+application ends, SIGKILL included, so nothing polls, and it works the same on Linux and macOS. On Linux the
+server also ends when this process is killed.
 
-As root, PostgreSQL refuses to run, so the server is started as another user, which keeps nothing of root:
-no group, no capability, and no way to gain one (capabilities(7), prctl(2)). Such a user may be unable to
-walk to a project below a folder like /root. So what the server needs there is opened here, as root, and
-the server is given the descriptors instead of the paths.
+PostgreSQL refuses to run as root, so the server is started as another user, which keeps none of root's
+rights: no group, no capability, and no way to gain one (capabilities(7), prctl(2)). That user may be unable
+to reach a project below a folder like /root. So the paths that the server needs there are opened here, as
+root, and the server gets their descriptors instead.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def become(user_id: int, group_id: int) -> None:
-    """Turn this process from root into another user for good, with nothing left of root."""
+    """Switch this process from root to another user irrevocably, dropping all of root's rights."""
     libc = ctypes.CDLL(None)
     os.setgroups([])
     if sys.platform == "linux":
@@ -56,7 +56,7 @@ def become(user_id: int, group_id: int) -> None:
 
 
 def _opened(paths: list[str], command: list[str]) -> tuple[list[int], list[str]]:
-    """Open `paths` and return the descriptors, and the command with them in place of the paths."""
+    """Open `paths`; return their descriptors, and the command with each path replaced by its descriptor."""
     descriptors = [os.open(path, os.O_RDONLY) for path in paths]
     for path, descriptor in zip(paths, descriptors, strict=True):
         command = [part.replace(path, f"/proc/self/fd/{descriptor}") for part in command]
@@ -77,10 +77,10 @@ def keep(  # noqa: PLR0913 -- the members of an order
     Args:
         command: program and arguments.
         account: user and group id to run as.
-        stop_signal: what ends it in an orderly manner.
-        lock: a descriptor that it goes on holding.
-        opened: paths of the command that it gets as descriptors.
-        removed: a folder that is deleted when it has ended.
+        stop_signal: the signal that shuts it down cleanly.
+        lock: the descriptor of a lock that it keeps holding while it runs.
+        opened: paths in the command that it gets as descriptors.
+        removed: a folder to delete when it has ended.
     """
     keeper = os.getpid()
     descriptors, command = _opened(opened, command)
@@ -95,7 +95,7 @@ def keep(  # noqa: PLR0913 -- the members of an order
         if os.getppid() != keeper:
             os._exit(1)
 
-    # The server holds the folder's lock itself, so that nobody else starts one while it still runs.
+    # The server inherits the folder's lock, so that no second server starts while it still runs.
     passed = [*descriptors, *(() if lock is None else (lock,))]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed, preexec_fn=prepare)  # noqa: S603, PLW1509 -- one thread, our own command  # nosec B603
 
@@ -121,7 +121,7 @@ def _marked_processes(marker: str) -> list[int]:
                 with open(f"/proc/{name}/environ", "rb") as file:
                     if marker.encode() in file.read():
                         found.append(int(name))
-            except OSError:  # it ended meanwhile, or is somebody else's
+            except OSError:  # it has ended meanwhile, or belongs to another user
                 continue
     else:
         listing = subprocess.run(  # nosec B603  # a fixed command
@@ -150,15 +150,15 @@ def _end_marked(marker: str) -> None:
 def sweep(marker: str, application: int) -> int:
     """End the processes that carry `marker` in their environment when the application ends.
 
-    The application's signals arrive as bytes on standard input (signal.set_wakeup_fd). Node is not
-    reached by a signal to the application alone, and the application would wait for it for ever.
+    The application's signals arrive as bytes on standard input (signal.set_wakeup_fd). A signal sent to the
+    application alone does not reach Node, and the application would wait for Node for ever.
     """
     while signals := os.read(0, 64):
         if {signal.SIGINT, signal.SIGTERM} & set(signals):
             _end_marked(marker)
         while signal.SIGHUP in signals and os.getppid() == application:
-            # The terminal is gone, but the web server takes the signal for "reload", and may forget a
-            # request to end that arrives while it does so: hence again until it has ended.
+            # The terminal is gone, but the web server takes SIGHUP to mean "reload" and may lose a SIGTERM
+            # that arrives while it reloads: hence repeat until it has ended.
             _send(signal.SIGTERM, [application])
             _end_marked(marker)
             time.sleep(0.5)

@@ -1,7 +1,7 @@
-"""The web app manifest, by which browsers offer to install the pages as an app.
+"""The web app manifest, which lets browsers offer to install the pages as an app.
 
-There is no service worker. Browsers install without one, and one that keeps pages would show a balance that
-is no longer true.
+There is no service worker. Browsers install an app without one, and one that caches pages would show an
+outdated balance.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from onramp_app.config import Settings
 
-# As `assets/theme.css` has it. A manifest has one colour; the pages name that of each theme themselves.
+# As in `assets/theme.css`. A manifest has a single colour; the pages themselves set one for each theme.
 _PAPER = "#F7F3EA"
 
 

@@ -1,11 +1,11 @@
-"""The pages as they are shipped: built once, what they are made of, and whether they belong to this code.
+"""The builds of the pages: what each was made of, and whether it matches this code and these settings.
 
-Browsers keep a file for ever by its name, and two instances behind a proxy serve one site. So what is built
-depends on the code and on the settings that the pages show, and not on the day, the folder, the machine or
-the port. Each build lies in a folder of its own, named after what it is made of: an instance that runs keeps
-its pages while those of the next release are built beside them.
+Browsers cache a file for ever under its name, and two instances behind a proxy serve one site. So a build
+depends on the code and on the settings that the pages show, and not on the date, the folder, the machine or
+the port. Each build has its own folder, named after what it was made of: a running instance keeps its pages
+while those of the next release are built beside them.
 
-In development Reflex compiles pages into one folder, in which a note says what they are made of.
+In development Reflex compiles the pages into one folder, and a note there records what they were made of.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ _NO_SOURCES = ("onramp_app/simulator/", "assets/external/")
 
 @dataclass(frozen=True)
 class Made:
-    """What pages are made of.
+    """What pages are made of: the inputs that decide whether a build can be reused.
 
     Attributes:
         code: a digest of the code, the assets and the locked packages.
-        settings: the settings that the pages show, by the variable that sets each.
+        settings: the settings that the pages show, by the name of the variable that sets each.
     """
 
     code: str
@@ -42,11 +42,11 @@ class Made:
 
     @property
     def name(self) -> str:
-        """The name of the folder for such pages."""
+        """The name of the folder for pages built from these inputs."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def differs_in(self, other: "Made") -> str:
-        """Return in words how `other` is made differently."""
+        """Return in words how the inputs of `other` differ."""
         if self.code != other.code:
             return "of other code"
         names = [name for name, value in self.settings.items() if value != other.settings.get(name)]
@@ -73,7 +73,7 @@ def _content(path: Path) -> bytes:
     content = path.read_bytes()
     if path.name != "package-lock.json":
         return content
-    # A build makes npm write down where it found each package, which is not what the package is.
+    # A build makes npm record where it downloaded each package from, which says nothing about its content.
     lock = json.loads(content)
     for package in lock.get("packages", {}).values():
         package.pop("resolved", None)
@@ -81,7 +81,7 @@ def _content(path: Path) -> bytes:
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:
-    """Return the settings that stand in built pages; all others are read when a page is served."""
+    """Return the settings that are compiled into the pages; all others are read when a page is served."""
     return {
         "APP_ENV": "real money" if settings.is_production else "simulated money",
         "PUBLIC_URL": "this machine" if settings.is_on_this_machine else "a host",
@@ -99,10 +99,10 @@ class Build:
     """A complete build.
 
     Attributes:
-        place: its folder, which Reflex takes for its own.
+        place: its folder, which Reflex uses as its work folder.
         made: what its pages are made of.
-        files: its files with a digest in their names, without those kept of the build before.
-        commit: the commit that it was built from, empty where nothing said it.
+        files: its files with a digest in their names, without those carried over from the previous build.
+        commit: the commit that it was built from; empty where that was unknown.
     """
 
     place: Path
@@ -111,14 +111,14 @@ class Build:
     commit: str = ""
 
     def finish(self) -> None:
-        """Write down what the pages are made of. A folder without that is no build."""
+        """Write the record of what the pages are made of. A folder without a record is not a build."""
         record = {"made": asdict(self.made), "files": self.files, "commit": self.commit}
         (self.place / _RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
 
     def moved_to(self, folder: Path) -> "Build":
-        """Move the build into the folder of builds, all at once; return it there."""
+        """Move the build into the folder of builds, in one step; return it with its new place."""
         place = folder / self.made.name
-        shutil.rmtree(place, ignore_errors=True)  # without a record it is no build
+        shutil.rmtree(place, ignore_errors=True)  # it has no record, so it is not a build
         return replace(self, place=self.place.rename(place))
 
 
@@ -130,12 +130,12 @@ def builds(folder: Path = PAGES_DIR) -> list[Build]:
 
 
 def build_of(made: Made, folder: Path = PAGES_DIR) -> Build | None:
-    """Return the build that is made like this; None where there is none yet."""
+    """Return the build made of exactly these inputs, or None where there is none yet."""
     return _read(folder / made.name)
 
 
 def why_missing(made: Made, folder: Path = PAGES_DIR) -> str:
-    """Return in a sentence what there is instead of a build that is made like this."""
+    """Return a sentence on why no build matches these inputs: there is none, or how the newest differs."""
     there = builds(folder)
     if not there:
         return f"There are no built pages in {folder}."
@@ -151,10 +151,11 @@ def _read(place: Path) -> Build | None:
 
 
 def reuse_compiled(web: Path, made: Made) -> None:
-    """Have Reflex not compile at this start if the pages in its folder `web` are made like this.
+    """Make Reflex skip compiling at this start if the pages in its folder `web` match these inputs.
 
-    Reflex tells its own workers so by the file `nocompile`, which the first process that would compile
-    removes. A start that ended at once may have left one: the next start would show pages of before.
+    Reflex tells its own workers to skip by the file `nocompile`, which the first process that would compile
+    removes. A start that ended at once may have left that file behind, and the next start would show outdated
+    pages; so it is removed first.
     """
     os.environ[_BEGUN_WITH] = made.name
     no_compile, note = web / "nocompile", web / _NOTE
@@ -164,10 +165,10 @@ def reuse_compiled(web: Path, made: Made) -> None:
 
 
 def note_compiled(web: Path, made: Callable[[], Made]) -> None:
-    """Write down what the pages in `web` are made of, unless the code was changed since the start.
+    """Record what the pages in `web` are made of, unless the code has changed since the start.
 
-    A change while Reflex compiles is in what runs afterwards, and not in the pages. Only where Reflex may
-    compile is `made` called, which reads all sources.
+    A change made while Reflex compiles is in the code that runs afterwards, but not in the pages. `made`
+    reads all sources, so it is called only where `reuse_compiled` was called before.
     """
     begun_with = os.environ.get(_BEGUN_WITH)
     if begun_with and made().name == begun_with:
@@ -175,12 +176,12 @@ def note_compiled(web: Path, made: Callable[[], Made]) -> None:
 
 
 def forget_compiled(web: Path) -> None:
-    """Forget what the pages in `web` are made of, because they are about to change."""
+    """Delete the note of what the pages in `web` are made of, because they are about to change."""
     (web / _NOTE).unlink(missing_ok=True)
 
 
-# In Reflex 0.10.1: the file that it imports for a version holds the time of the run too, and a page on plain
-# HTTP looks for its socket at the port of the build.
+# In Reflex 0.10.1, the file that `state.js` imports for the version also holds the time of the run, and a
+# page on plain HTTP opens its socket at the port of the build.
 _STATE_JS = (
     ('import reflexEnvironment from "$/reflex.json";', 'const reflexEnvironment = { version: "VERSION" };'),
     (
@@ -193,19 +194,19 @@ _STATE_JS = (
 
 
 def without_time_and_port(state_js: str) -> str:
-    """Return Reflex's `state.js` without what differs from build to build.
+    """Return Reflex's `state.js` without the time and the port, which differ from build to build.
 
     Raises:
-        AssertionError: Reflex has another one now.
+        AssertionError: this Reflex has a different `state.js`.
     """
     return changed(state_js, [(old, new.replace("VERSION", version("reflex"))) for old, new in _STATE_JS])
 
 
 def changed(state_js: str, changes: Iterable[tuple[str, str]]) -> str:
-    """Return Reflex's `state.js` with each old text replaced by its new one, where that was not done before.
+    """Return Reflex's `state.js` with each old text replaced by its new one, where that is not done yet.
 
     Raises:
-        AssertionError: Reflex has another one now.
+        AssertionError: this Reflex has a different `state.js`.
     """
     for old, new in changes:
         if new not in state_js:
@@ -216,14 +217,14 @@ def changed(state_js: str, changes: Iterable[tuple[str, str]]) -> str:
 
 
 def serve(build: Build, *, reflex_build: ModuleType, reflex_dir: Path) -> None:
-    """Have Reflex serve a build in this process and its workers instead of making one.
+    """Make Reflex, in this process and its workers, serve an existing build instead of making one.
 
     Args:
         build: the pages.
-        reflex_build: the module `reflex.utils.build`, by which Reflex builds at each start in production. It
-            has no setting for pages that are there: `--backend-only` builds nothing and serves none.
-        reflex_dir: where Reflex keeps files in the home folder. Without it Reflex would fetch packages, as at
-            a first start.
+        reflex_build: the module `reflex.utils.build`, with which Reflex builds at each start in production.
+            It has no setting for serving existing pages: `--backend-only` neither builds nor serves any.
+        reflex_dir: where Reflex keeps files in the home folder. Where it is missing, the build's own folder
+            takes its place; otherwise Reflex would download packages, as at a first start.
     """
     os.environ["REFLEX_WEB_WORKDIR"] = str(build.place)
     os.environ["__REFLEX_SKIP_COMPILE"] = "true"

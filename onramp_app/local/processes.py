@@ -1,7 +1,7 @@
-"""Processes that end with this one, and locks that only this process holds.
+"""Child processes that end with this one, and file locks that only this process holds.
 
-Everything here survives `fork`: the web server's workers are forks, and a copy of a pipe or a lock in
-a worker would keep a server alive, or a folder taken, after the application has ended.
+Everything here is safe across `fork`: the web server's workers are forks, and a copy of a pipe or lock in a
+worker would keep a server alive, or a folder locked, after the application has ended.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from typing import IO, Any
 from onramp_app.config import ConfigurationError
 from onramp_app.local import keeper
 
-_MINE: set[int] = set()  # file descriptors that a fork must not keep
+_MINE: set[int] = set()  # file descriptors that a forked child must close
 
 
 def _forget_in_fork() -> None:
@@ -63,7 +63,7 @@ class Kept:
         return self._process.poll() is not None
 
     def wait(self) -> int:
-        """Wait for the end; return the exit status."""
+        """Wait until the process has ended; return its exit status."""
         status = self._process.wait()
         self.stop()
         return status
@@ -93,13 +93,13 @@ def keep(  # noqa: PLR0913 -- a process has this many properties
 
     Args:
         command: program and arguments, with absolute paths (it runs in `/`).
-        stop_signal: the server's way to end in an orderly manner.
+        stop_signal: the signal that shuts it down cleanly.
         log: where its output goes.
         env: its whole environment.
         account: user and group id to run as; only root may give one.
-        lock: a lock that the server goes on holding until it has ended.
-        opened: paths in `command` that the account may be unable to walk to; it gets descriptors (Linux).
-        removed: a folder that is deleted when the process has ended.
+        lock: a lock that the server keeps holding until it has ended.
+        opened: paths in `command` that the account may be unable to reach; it gets descriptors (Linux).
+        removed: a folder to delete when the process has ended.
     """
     order = {
         "command": command,
@@ -113,17 +113,17 @@ def keep(  # noqa: PLR0913 -- a process has this many properties
 
 
 def sweep_at_end(marker: str) -> None:
-    """End the processes that carry `marker` in their environment once this process is to end."""
+    """End the processes that carry `marker` in their environment when this process ends or is told to."""
     kept = Kept({"marker": marker, "application": os.getpid()}, log=None, env={})
     os.set_blocking(kept.lifeline, False)
-    # Written by the interpreter at each handled signal, even if another handler is installed later.
+    # The interpreter writes to it at each handled signal, even if another handler is installed later.
     signal.set_wakeup_fd(kept.lifeline, warn_on_full_buffer=False)
 
     application = os.getpid()
 
     def part_from_parent() -> None:
         signal.set_wakeup_fd(-1)
-        if os.getppid() == application:  # a web server's worker; it would go on holding the port
+        if os.getppid() == application:  # a web server's worker, which would otherwise keep holding the port
             keeper.die_with_parent(signal.SIGKILL)
 
     os.register_at_fork(after_in_child=part_from_parent)
@@ -135,9 +135,9 @@ _sweeper: Kept | None = None
 
 
 def end_process_within(seconds: float) -> None:
-    """End this process with status 1 after a while, where it has not ended until then.
+    """End this process with status 1 after `seconds`, if it has not ended before.
 
-    A thread that waits for the network keeps Python from ending, and nothing can cancel it.
+    A thread that waits for the network keeps Python from exiting, and nothing can cancel it.
     """
     guard = threading.Timer(seconds, os._exit, [1])
     guard.daemon = True
@@ -145,7 +145,7 @@ def end_process_within(seconds: float) -> None:
 
 
 class FolderLock:
-    """An exclusive lock on a file, held until `release` or the end of all who hold it (flock(2))."""
+    """An exclusive lock on a file (flock(2)), held until all processes that share it released it or ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -153,7 +153,7 @@ class FolderLock:
         _MINE.add(self.descriptor)
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free and note this process in the file."""
+        """Take the lock if it is free and write this process's id to the file; return whether it was free."""
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -168,6 +168,6 @@ class FolderLock:
         return os.pread(self.descriptor, 20, 0).decode()
 
     def release(self) -> None:
-        """Let go of the file. The lock itself is free when a server that shares it has ended too."""
+        """Close the file. The lock itself is free once a server that shares it has ended too."""
         _MINE.discard(self.descriptor)
         os.close(self.descriptor)

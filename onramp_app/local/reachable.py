@@ -1,4 +1,4 @@
-"""Says in one sentence why a database or Redis is not reached: which setting, which server, and why."""
+"""Says in one sentence why a database or Redis cannot be reached: which setting, which server, and why."""
 
 import re
 from urllib.parse import urlsplit
@@ -19,8 +19,8 @@ MIN_POSTGRES = 15
 _CONNECT_SECONDS = 5
 _NAMES = ("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_OWNER_URL")
 
-# What the server or libpq says, and what is wrong then; `{server}`, `{user}`, `{database}` and `{host}` stand
-# for those of the address. libpq passes on no SQLSTATE of a connection that was not made.
+# The message of the server or libpq, and the reason to show; `{server}`, `{user}`, `{database}` and `{host}`
+# come from the address. Messages are matched because libpq gives no SQLSTATE for a failed connection.
 _REASONS = (
     (
         r"too many clients|connection slots|too many connections|max_client_conn|no more connections",
@@ -61,17 +61,18 @@ _REASONS = (
         "{server} does not answer.",
     ),
 )
-# After the severity come two spaces and the server's own words, in its own language. They hold no password.
+# The server's message, in its own language, follows the severity and two spaces. It holds no password.
 _SERVERS_WORDS = re.compile(r"\w+:  (.+)")
-# Before it stands the address, whose names could be taken for a reason.
+# What precedes it is the address, whose names could be mistaken for a reason.
 _AFTER_ADDRESS = re.compile(r"failed: (.*)")
 
 
 def check_database(settings: Settings) -> None:
-    """Connect to the configured databases once.
+    """Connect once to each of the configured database addresses.
 
     Raises:
-        StartFailed: one sentence that names the variable and what is wrong, never the password.
+        StartFailed: one cannot be connected to, or is too old; the sentence names the variable and the
+            reason, never the password.
     """
     for name in _NAMES:
         secret = getattr(settings, name.lower())
@@ -91,7 +92,7 @@ def check_database(settings: Settings) -> None:
 def why_unreachable(settings: Settings) -> str | None:
     """Return why one of the configured databases cannot be connected to now, or None where all can.
 
-    Looked up once more, because what was refused does not say by which of the addresses.
+    Connects to each again, because the original error does not say which of the addresses failed.
     """
     try:
         check_database(settings)
@@ -101,12 +102,12 @@ def why_unreachable(settings: Settings) -> str | None:
 
 
 def why_no_database(name: str, url: str, message: str) -> str:
-    """Return the sentence.
+    """Return why the database at this address cannot be connected to, as a sentence without its password.
 
     Args:
         name: the variable that holds the address.
         url: the address.
-        message: what libpq said.
+        message: the error message of libpq.
     """
     parts = urlsplit(url)
     words = {
@@ -121,7 +122,7 @@ def why_no_database(name: str, url: str, message: str) -> str:
             return f"{name}: {reason.format(**words)}"
     if said := _SERVERS_WORDS.match(told):
         return f"{name}: {words['server']} refuses the connection: {said[1].strip().rstrip('.')}."
-    # The library's text may repeat the address, so it is not passed on.
+    # libpq's own text may repeat the address and its password, so it is not passed on.
     return f"{name}: no connection to {words['server']} could be made with this address."
 
 

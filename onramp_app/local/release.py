@@ -1,4 +1,4 @@
-"""Which commit this code is of, as far as anything here says so."""
+"""Which commit the running code was built from, where that can be determined."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ _SAID_BY_THE_BUILDER = "SOURCE_COMMIT"
 def commit_here(project: Path = PROJECT_DIR) -> str:
     """Return the commit that is checked out, with `+changed` where tracked files differ from it.
 
-    `SOURCE_COMMIT` counts for more: an image is built without the repository. Empty where nothing says it.
+    `SOURCE_COMMIT` takes precedence, because an image is built without the repository. Empty where unknown.
     """
     if given := os.environ.get(_SAID_BY_THE_BUILDER, "").strip():
         return given[:64]
-    # A folder inside another repository is no checkout of ours.
+    # A project folder inside some other repository is not a checkout of this one.
     if not (project / ".git").exists() or (git := shutil.which("git")) is None:
         return ""
     head = _said(git, project, "rev-parse", "HEAD")
@@ -27,14 +27,14 @@ def commit_here(project: Path = PROJECT_DIR) -> str:
 
 
 def running_commit(settings: Settings, *, pages: Path = PAGES_DIR, project: Path = PROJECT_DIR) -> str:
-    """Return the commit of the code that runs: what the build of its pages wrote down, or `commit_here`."""
+    """Return the commit of the running code: the one recorded with its built pages, or `commit_here`."""
     build = build_of(made_of(settings, project), pages)
     return (build.commit if build else "") or commit_here(project)
 
 
 def _said(git: str, project: Path, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 - a command of ours  # nosec B603
-        # Who builds need not be who owns the checkout, and git tells nobody else about it.
+        # The user who builds need not own the checkout, and git refuses to read one of another owner.
         [git, "-c", f"safe.directory={project}", *arguments],
         cwd=project,
         capture_output=True,

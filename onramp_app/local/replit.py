@@ -1,4 +1,4 @@
-"""What is particular to Replit: its preview is a frame, and one kind of its deployments sleeps.
+"""What is particular to Replit: its preview is an iframe, and one kind of its deployments sleeps.
 
 https://docs.replit.com/cloud-services/deployments/about-deployments
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from onramp_app.config import PROJECT_DIR, Settings
 
-# The target whose machines are stopped while no request comes, by its name and by the one it had before.
+# The deployment target whose machines are stopped while no requests arrive: its current and its former name.
 _SLEEPING_TARGETS = ("autoscale", "cloudrun")
 SLEEPS = (
     "The deployment sleeps while nobody asks (autoscale): open pages lose their connection, and nobody reads"
@@ -18,7 +18,7 @@ OPEN_A_TAB = "Open it in a tab of its own: the preview is a frame, and our pages
 
 
 def sleeps(settings: Settings, folder: Path = PROJECT_DIR) -> bool:
-    """Return whether this is a deployment on Replit that is stopped while no request comes."""
+    """Return whether this is a Replit deployment that is stopped while no requests arrive."""
     if settings.replit_deployment != "1":
         return False
     try:

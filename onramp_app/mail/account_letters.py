@@ -1,4 +1,4 @@
-"""What mails about an account say, in the current language: address, password, sign-ins, second factor."""
+"""The letters about an account, in the current language: address, password, sign-ins, second factor."""
 
 from onramp_app.mail.letter import (
     Action,
@@ -15,7 +15,7 @@ from onramp_app.texts import _
 
 
 def _where(details: Details) -> tuple[tuple[str, str], ...]:
-    """Return what is known of who did it: when, on which device, from which address."""
+    """Return what is known about a deed, as names and values: when, on which device, from which address."""
     browser, system = details.get("browser", ""), details.get("system", "")
     if browser and system:
         device = _("{browser} on {system}").format(browser=browser, system=system)
@@ -44,7 +44,7 @@ def _if_not_me() -> str:
 
 
 def confirm_email(_details: Details, secret: str) -> Letter:
-    """Say how the address of a new account is confirmed."""
+    """Return the letter with the link that confirms the address of a new account."""
     return Letter(
         subject=_("Confirm your email address"),
         title=_("Confirm your email address"),
@@ -62,7 +62,7 @@ def confirm_email(_details: Details, secret: str) -> Letter:
 
 
 def confirm_new_email(_details: Details, secret: str) -> Letter:
-    """Say, at the new address, how it is confirmed."""
+    """Return the letter to a new address with the link that confirms it."""
     return Letter(
         subject=_("Confirm your new email address"),
         title=_("Confirm your new email address"),
@@ -81,7 +81,7 @@ def confirm_new_email(_details: Details, secret: str) -> Letter:
 
 
 def email_changed(details: Details, secret: str) -> Letter:
-    """Say, at the old address, that the account has another one now, and how to undo that."""
+    """Return the letter to the old address: the account now has another one, and how to undo that."""
     return Letter(
         subject=_("Your email address was changed"),
         title=_("Your email address was changed"),
@@ -102,7 +102,7 @@ def email_changed(details: Details, secret: str) -> Letter:
 
 
 def email_change_undone(details: Details, _secret: str) -> Letter:
-    """Say, at the new address, that the account has its earlier one again."""
+    """Return the letter to the new address: the account has its earlier address again."""
     return Letter(
         subject=_("The change of your email address was undone"),
         title=_("The change of your email address was undone"),
@@ -123,7 +123,7 @@ def email_change_undone(details: Details, _secret: str) -> Letter:
 
 
 def reset_password(details: Details, secret: str) -> Letter:
-    """Carry the link to set a new password."""
+    """Return the letter with the link to set a new password."""
     return Letter(
         subject=_("Set a new password"),
         title=_("Set a new password"),
@@ -140,7 +140,7 @@ def reset_password(details: Details, secret: str) -> Letter:
 
 
 def password_changed(details: Details, secret: str) -> Letter:
-    """Say that the password was changed."""
+    """Return the letter: the password was changed."""
     return Letter(
         subject=_("Your password was changed"),
         title=_("Your password was changed"),
@@ -156,7 +156,7 @@ def password_changed(details: Details, secret: str) -> Letter:
 
 
 def factors_changed(details: Details, secret: str) -> Letter:
-    """Say that a second factor was added or removed, or that there are new recovery codes."""
+    """Return the letter: a second factor was added or removed, or the recovery codes were replaced."""
     title, text = {
         "added": (
             _("A second factor was added"),
@@ -186,7 +186,7 @@ def factors_changed(details: Details, secret: str) -> Letter:
 
 
 def factors_reset_asked(details: Details, _secret: str) -> Letter:
-    """Say that an operator was asked to remove the second factor, and how to stop that."""
+    """Return the letter: an operator was asked to remove the second factor, and how to stop the removal."""
     return Letter(
         subject=_("Your second factor is going to be removed"),
         title=_("Your second factor is going to be removed"),
@@ -208,7 +208,7 @@ def factors_reset_asked(details: Details, _secret: str) -> Letter:
 
 
 def factor_refused(details: Details, secret: str) -> Letter:
-    """Say that somebody had the password and no right code, on a device that the account does not know."""
+    """Return the letter: on an unknown device, somebody entered the right password and then a wrong code."""
     return Letter(
         subject=_("Someone entered your password and a wrong code"),
         title=_("Someone entered your password and a wrong code"),
@@ -228,7 +228,7 @@ def factor_refused(details: Details, secret: str) -> Letter:
 
 
 def new_device(details: Details, secret: str) -> Letter:
-    """Say that somebody signed in on a device that the account does not know."""
+    """Return the letter: somebody signed in on a device that the account does not know."""
     return Letter(
         subject=_("New sign-in to your account"),
         title=_("New sign-in to your account"),
@@ -246,7 +246,7 @@ def new_device(details: Details, secret: str) -> Letter:
 
 
 def refresh_token_reused(details: Details, secret: str) -> Letter:
-    """Say that a session was ended because its key was used twice."""
+    """Return the letter: a session was ended because its refresh token was used twice."""
     return Letter(
         subject=_("We ended a session to protect your account"),
         title=_("We ended a session to protect your account"),
@@ -267,7 +267,7 @@ def refresh_token_reused(details: Details, secret: str) -> Letter:
 
 
 def claim_account(details: Details, secret: str) -> Letter:
-    """Say that a program of the operator's opened an account, what it can do with it, and how to claim it."""
+    """Return the letter: a program opened the account, what that program can do, and how to claim it."""
     program = details["program"]
     return Letter(
         subject=_("Claim your {app} account").format(app=app_name()),
@@ -293,7 +293,7 @@ def claim_account(details: Details, secret: str) -> Letter:
 
 
 def account_closed(details: Details, _secret: str) -> Letter:
-    """Say, as the last mail, that the account is closed."""
+    """Return the last letter to a person: the account is closed."""
     return Letter(
         subject=_("Your account is closed"),
         title=_("Your account is closed"),
@@ -312,7 +312,7 @@ def account_closed(details: Details, _secret: str) -> Letter:
 
 
 def endpoint_disabled(details: Details, _secret: str) -> Letter:
-    """Say, to operators, that a program hears of nothing any more."""
+    """Return the letter to operators: a program's endpoint was disabled and gets no more webhooks."""
     program = details["program"]
     happened = {
         "failing": _("Its endpoint has taken no webhook for three days, so we send it no more."),

@@ -1,4 +1,4 @@
-"""Ways out of the house for mails: a mail server over TLS, or a folder of files outside production."""
+"""How mails leave this application: through a mail server over TLS or, outside production, into a folder."""
 
 import asyncio
 import ssl
@@ -18,31 +18,31 @@ from onramp_app.mail.messages import sender_of
 
 _ANSWER_SECONDS = 10.0
 _GOODBYE_SECONDS = 2.0
-MAIL_SECONDS = 25.0  # all of one mail
+MAIL_SECONDS = 25.0  # the whole sending of one mail
 _KEPT_FILES = 200
 
 Send = Callable[[EmailMessage], Awaitable[None]]
 
 
 class ServerAway(Exception):
-    """No mail can be sent now: the server does not answer, or refuses us. The text says why."""
+    """No mail can be sent now, because the server does not answer or refuses us. The text says why."""
 
 
 class MailPutOff(Exception):
-    """The server does not take this mail now; it may later. The text says why, without an address."""
+    """The server refused this mail for now; a retry may succeed. The text says why, without an address."""
 
 
 class MailRefused(Exception):
-    """The server will never take this mail. The text says why, without an address."""
+    """The server refused this mail for good. The text says why, without an address."""
 
 
 class Delivery(Protocol):
-    """A way out of the house."""
+    """A transport for mails."""
 
     def opened(self) -> AbstractAsyncContextManager[Send]:
-        """Open the way for some mails. Gives the function that sends one. Both raise `ServerAway`.
+        """Open the transport for a batch of mails; yield the function that sends one.
 
-        The function raises `MailPutOff` and `MailRefused` too.
+        Both raise `ServerAway`; the function also raises `MailPutOff` and `MailRefused`.
         """
         ...
 
@@ -50,13 +50,14 @@ class Delivery(Protocol):
 class SmtpServer:
     """The mail server of `SMTP_URL`.
 
-    `smtps` begins with TLS; `smtp` goes over to it (STARTTLS) before anything is said, and sends nothing
-    where the server cannot. Its certificate has to be right.
+    `smtps` uses TLS from the start; `smtp` upgrades with STARTTLS before it logs in or sends anything, and
+    sends nothing if the server does not offer it. The server's certificate must be valid.
 
     Args:
-        own_name: what we call ourselves.
-        starts_tls: whether `smtp` goes over to TLS; what never leaves this machine need not.
-        tls: what is trusted; by default what the system trusts.
+        url: the address of the server, with user name and password.
+        own_name: the name that we give in EHLO.
+        starts_tls: whether `smtp` upgrades to TLS; a connection within this machine need not.
+        tls: whose certificates are trusted; by default those that the system trusts.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class SmtpServer:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Send]:
-        """Connect, change to TLS and sign in."""
+        """Connect, start TLS and log in."""
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -99,7 +100,7 @@ class SmtpServer:
         try:
             yield send
         finally:
-            # What was sent is sent: how the server says goodbye changes nothing.
+            # The mails have been accepted; a failing QUIT does not change that.
             with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
                 async with asyncio.timeout(_GOODBYE_SECONDS):
                     await client.quit()
@@ -123,19 +124,19 @@ async def _send(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
     except aiosmtplib.SMTPResponseException as error:
         _refuse(error.code, "mail", error)
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        # It may be this very mail that the server cannot bear: the next ones are tried without it.
+        # This very mail may be what broke the connection, so only it is put off; the others are still tried.
         client.close()
         raise MailPutOff(type(error).__name__) from error
 
 
 def _refuse(code: int, what: str, error: Exception) -> None:
-    # RFC 5321 section 4.2.1: 4yz is for now, 5yz for good. What the server writes may repeat the address.
+    # RFC 5321 section 4.2.1: 4yz is transient, 5yz permanent. The server's text may repeat the address.
     why = f"the server refuses the {what} with {code}"
     raise (MailRefused if code >= 500 else MailPutOff)(why) from error
 
 
 def why_away(error: Exception) -> str:  # noqa: PLR0911 - one answer a case
-    """Return why the server could not be used, for the operator; never with the password."""
+    """Return why the mail server could not be used, for the operator; never contains the password."""
     match error:
         case aiosmtplib.SMTPAuthenticationError():
             return f"it refuses the user name or the password of SMTP_URL ({error.code})"
@@ -158,14 +159,14 @@ def why_away(error: Exception) -> str:  # noqa: PLR0911 - one answer a case
 
 
 class MailFolder:
-    """A folder in which each mail becomes a file that programs for mails open. The newest 200 are kept."""
+    """A folder where each mail becomes an `.eml` file for mail clients to open. The newest 200 are kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Send]:
-        """Make the folder, which only its owner may look into: mails hold links that open accounts."""
+        """Make the folder, readable by its owner only, because mails hold links that open accounts."""
         await asyncio.to_thread(self._make)
         yield self._write
         await asyncio.to_thread(self._drop_oldest)
@@ -189,11 +190,11 @@ class MailFolder:
 
 
 class NoDelivery:
-    """Sends nothing: mails are read on the page of the outbox alone."""
+    """A transport that sends nothing: mails can only be read on the outbox page."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Send]:
-        """Open nothing."""
+        """Yield a function that discards the mail."""
 
         async def send(_: EmailMessage) -> None:
             return
@@ -202,7 +203,7 @@ class NoDelivery:
 
 
 def smtp_server_of(settings: Settings) -> SmtpServer | None:
-    """Return the mail server of the settings, or None where they name none."""
+    """Return the mail server of `SMTP_URL`, or None where it is not set."""
     if settings.smtp_url is None:
         return None
     url = settings.smtp_url.get_secret_value()

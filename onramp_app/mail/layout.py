@@ -1,7 +1,7 @@
-"""How a mail looks: HTML that is readable in light and dark and without pictures, and the same as plain text.
+"""Renders a letter as HTML that is readable in light and dark mode and without images, and as plain text.
 
-Nothing is loaded from anywhere, so that a mail tells nobody that it was opened. Colours stand in attributes,
-which every program for mails reads; those that know dark mode read the style sheet as well.
+Nothing is loaded from the network, so that a mail tells nobody that it was opened. Colours are inline styles,
+which every mail client applies; clients with a dark mode apply the style sheet as well.
 """
 
 import textwrap
@@ -28,7 +28,7 @@ _STYLE = """
 
 
 def html_of(letter: Letter) -> str:
-    """Return the letter as an HTML document. Every text is escaped: none of them holds markup."""
+    """Return the letter as an HTML document. Every text is escaped, as none may contain markup."""
     name = escape(get_settings().app_name)
     parts = [
         f'<h1 class="ink" style="{_ink(24)};margin:0 0 16px;font-weight:600">{escape(letter.title)}</h1>'
@@ -51,7 +51,7 @@ def html_of(letter: Letter) -> str:
             f' style="color:#0E5A60;font-weight:600">{escape(letter.help.words)}</a></p>'
         )
     if letter.action is not None:
-        # Some programs show no links, and some people rather see where one leads.
+        # Some mail clients do not show links, and some people prefer to see where a link leads.
         shown_for = escape(_("If the button doesn't work, open this address in your browser:"))
         parts.append(
             f'<p class="soft" style="{_soft()};margin:20px 0 0">{shown_for}<br>'
@@ -103,7 +103,7 @@ def _facts(facts: tuple[tuple[str, str], ...]) -> str:
 
 
 def text_of(letter: Letter) -> str:
-    """Return the letter as plain text. Addresses stand on lines of their own, whole."""
+    """Return the letter as plain text. Each address is on its own line, unbroken."""
     blocks = [letter.title.upper(), *map(_wrapped, letter.paragraphs)]
     if letter.facts:
         blocks.append("\n".join(f"{name}: {value}" for name, value in letter.facts))

@@ -1,4 +1,4 @@
-"""A mail before it has a look: its parts, and the sentences that several kinds share."""
+"""The content of a mail before it is rendered: its parts, and the sentences that several kinds share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Details = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """The one button of a mail: its words, and the address that it leads to."""
+    """A button or link of a mail: its label, and the address that it leads to."""
 
     words: str
     address: str
@@ -26,9 +26,10 @@ class Action:
 class Letter:
     """The content of a mail: plain texts, no markup.
 
-    `facts` are pairs of a name and a value. `after` stands below the button, then `help`, a link that begins
+    `facts` are (name, value) pairs. `after` is shown below the button, followed by `help`, a link that starts
     a mail to support; its address is too long to be shown, so `after` says the same in words. `about_mails`
-    stands at the very end: why this mail was sent, and how to get no more of its kind where that is possible.
+    comes
+    last: why this mail was sent, and how to stop mails of its kind where that is possible.
     """
 
     subject: str
@@ -47,8 +48,8 @@ def page_address(path: str, secret: str = "") -> str:  # nosec B107  # most page
 
 
 def moment_text(text: str) -> str:
-    """Return a moment (RFC 3339) in words, with its zone."""
-    # Where the reader is nobody knows, so the zone stands beside the time.
+    """Return a time (RFC 3339) in the words of the current language, with its zone."""
+    # The reader's zone is unknown, so the time is shown with its own.
     shown: str = format_datetime(
         datetime.fromisoformat(text), "d MMMM y, HH:mm 'UTC'", locale=current_language()
     )
@@ -56,17 +57,17 @@ def moment_text(text: str) -> str:
 
 
 def app_name() -> str:
-    """Return what this wallet is called."""
+    """Return the name of this wallet (`APP_NAME`)."""
     return get_settings().app_name
 
 
 def about_security() -> tuple[str, ...]:
-    """Return why a mail that nobody can switch off was sent."""
-    return (_("You get this email because it's about the security of your account."),)
+    """Return the sentence on why a mail was sent that cannot be switched off."""
+    return (_("You get this mail because it's about the security of your account."),)
 
 
 def whom_to_ask(reference: str = "") -> tuple[str, ...]:
-    """Return how to reach support, where somebody is named, and what to quote; nothing otherwise."""
+    """Return how to reach support and which reference to quote, as sentences; none without SUPPORT_EMAIL."""
     address = get_settings().support_email
     if not address:
         return ()

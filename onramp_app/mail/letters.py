@@ -1,4 +1,4 @@
-"""Which letter each kind of mail is."""
+"""Maps each kind of mail to the function that makes its letter."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,11 +9,12 @@ from onramp_app.texts import _
 
 
 def letter_of(kind: MailKind, details: Details, *, secret: str = "") -> Letter:
-    """Return what a mail says in the current language.
+    """Return the letter of a mail, in the current language.
 
     Args:
-        details: what was written into the outbox with it.
-        secret: that of its link, where it has one.
+        kind: the kind of the mail.
+        details: the values stored with it in the outbox.
+        secret: the secret of its link, where it has one.
     """
     return _LETTERS[kind](details, secret)
 
@@ -42,7 +43,7 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
 
 
 def trial() -> Letter:
-    """Return the mail that an operator sends to see whether mails arrive."""
+    """Return the letter that an operator sends to test whether mails arrive."""
     return Letter(
         subject=_("Emails from {app} arrive").format(app=app_name()),
         title=_("Emails from {app} arrive").format(app=app_name()),

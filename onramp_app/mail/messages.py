@@ -1,4 +1,4 @@
-"""Mails as they go out: one `EmailMessage`, whose policy refuses a header with a line break in it."""
+"""Builds the `EmailMessage` of a mail, with a policy that refuses headers with line breaks in them."""
 
 import json
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from onramp_app.texts import DEFAULT_LANGUAGE, LANGUAGES, language_of_texts
 
 
 class LinkLost(Exception):
-    """`SECRET_KEY` has changed twice since the mail was written, so nobody can say what its link was."""
+    """`SECRET_KEY` has changed twice since the mail was written, so the secret of its link is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailText:
-    """A mail as a person reads it."""
+    """The subject of a mail, and its text in both forms."""
 
     subject: str
     html: str
@@ -33,10 +33,10 @@ class MailText:
 
 
 def text_of_row(row: OutboxMail) -> MailText:
-    """Return what a mail of the outbox says.
+    """Return the text of a mail in the outbox, in the language stored with it.
 
     Raises:
-        LinkLost: the secret of its link is not known any more.
+        LinkLost: the secret of its link can no longer be derived.
     """
     secret = ""  # nosec B105  # of a mail without a link
     if row.link_id is not None and row.link_hash is not None:
@@ -50,27 +50,28 @@ def text_of_row(row: OutboxMail) -> MailText:
 
 
 def read(letter: Letter) -> MailText:
-    """Return a letter in both forms, in the current language."""
+    """Render a letter as HTML and as plain text, in the current language."""
     return MailText(letter.subject, html_of(letter), text_of(letter))
 
 
 def sender_of(settings: Settings) -> tuple[str, str]:
-    """Return the name and the address that mails come from."""
+    """Return the name and the address of the sender (`MAIL_FROM`)."""
     name, address = parseaddr(settings.mail_from or "")
     return name or settings.app_name, address or "wallet@localhost"
 
 
 def message_of(text: MailText, *, recipient: str, message_id: str, at: datetime) -> EmailMessage:
-    """Return a mail to send.
+    """Return a message that is ready to be sent.
 
     Args:
-        recipient: one address, nothing around it.
-        message_id: unique for the mail and the same each time it is sent, so that of two copies a program
-            for mails can show one.
-        at: when it was written.
+        text: subject and text.
+        recipient: the bare address of one recipient.
+        message_id: unique for the mail and the same each time it is sent, so that mail clients can show two
+            copies as one.
+        at: when the mail was written.
 
     Raises:
-        ValueError: an address or the subject holds what could begin another header.
+        ValueError: an address or the subject holds characters that could start another header.
     """
     settings = get_settings()
     name, address = sender_of(settings)
@@ -83,12 +84,12 @@ def message_of(text: MailText, *, recipient: str, message_id: str, at: datetime)
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{message_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-    # Seven bits, because not every server on the way takes eight.
+    # 7-bit encoding, because not every server on the way accepts 8-bit content.
     message.set_content(text.plain, cte="quoted-printable")
     message.add_alternative(text.html, subtype="html", cte="quoted-printable")
     return message
 
 
 def message_of_row(row: OutboxMail) -> EmailMessage:
-    """Return a mail of the outbox to send. Raises `LinkLost`."""
+    """Return the message for a mail in the outbox. Raises `LinkLost`."""
     return message_of(text_of_row(row), recipient=row.recipient, message_id=row.id, at=row.created_at)

@@ -1,4 +1,4 @@
-"""Writes mails into the outbox, in the transaction that causes them: neither happens without the other."""
+"""Writes mails into the outbox in the transaction that causes them: neither happens without the other."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from onramp_app.mail.links import MailLink
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import NOWHERE, WORTH_SENDING, MailKind
 
-# One statement for any number of mails: to make one with so many values cost more than to carry it out.
+# One statement for any number of mails: building one with as many parameters took longer than executing it.
 _WRITE = text("""
 INSERT INTO outbox_mails (id, event_key, kind, user_id, recipient, language, details, link_id, link_hash,
                           created_at, useless_after, due_at, attempts)
@@ -32,7 +32,7 @@ SELECT m.id, m.event_key, m.kind, m.user_id, m.recipient, m.language, m.details,
     ON CONFLICT (event_key) DO NOTHING
 """)
 
-# All that is held about a person here, for their file, in the order of the index.
+# Everything stored here about a person, for their data file, in the order of the index.
 MAILS = Part(
     name="mails",
     shows={
@@ -55,14 +55,14 @@ class Mail:
     """A mail to write.
 
     Attributes:
-        kind: what it says.
-        event_key: names what caused it; of mails with the same key only the first is written.
-        user_id: the account it is about.
+        kind: the kind of the mail, which decides its letter.
+        event_key: identifies what caused it; of mails with the same key, only the first is written.
+        user_id: the account that it is about.
         recipient: an address as `accounts.fields.clean_email` returns it.
-        language: of its words, a key of `texts.LANGUAGES`.
-        details: what the words of this kind need, nothing secret. Never what a person called themselves: a
-            stranger may have chosen the name, to speak through our mails to somebody else.
-        link: the link that it carries.
+        language: the language of its text, a key of `texts.LANGUAGES`.
+        details: the values that letters of this kind need, none of them secret. Never a name that a person
+            entered: a stranger may have chosen it to send their own message through our mails.
+        link: the mailed link that it carries, if any.
     """
 
     kind: MailKind
@@ -75,9 +75,9 @@ class Mail:
 
 
 async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
-    """Write mails into the outbox, in the caller's transaction. They are sent after its commit.
+    """Write mails into the outbox, in the caller's transaction. They are sent after it commits.
 
-    Of those to accounts without a mailbox nothing is written.
+    Mails to accounts without a mailbox are skipped.
     """
     mails = [mail for mail in mails if not mail.recipient.endswith(NOWHERE)]
     if not mails:
@@ -99,12 +99,12 @@ async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
 
 
 async def forget(db: AsyncSession, user_id: str) -> None:
-    """Delete all mails about an account, with the addresses that they went to. What waits is not sent."""
+    """Delete all mails about an account, and so its addresses. Those still waiting are not sent."""
     await db.exec(delete(OutboxMail).where(col(OutboxMail.user_id) == user_id))
 
 
 async def count_lately(db: AsyncSession, user_id: str, kind: MailKind, *, hours: int) -> int:
-    """Return how many mails of a kind were written about an account within the last hours."""
+    """Return how many mails of a kind were written about an account within the last `hours` hours."""
     since = moment() - timedelta(hours=hours)
     query = select(func.count()).where(
         OutboxMail.user_id == user_id, OutboxMail.kind == kind.value, col(OutboxMail.created_at) > since

@@ -1,8 +1,8 @@
-"""Sends what waits in the outbox. Any number of processes may: each mail is taken by one of them.
+"""Sends the mails that wait in the outbox. Any number of processes may: each mail is claimed by one of them.
 
-A mail is taken by moving its `due_at` on, so that a process that dies with it keeps it from nobody for longer
-than that. Where the process dies between the server's yes and our note of it, the mail goes out a second
-time, under the same Message-ID: rather twice than never.
+A mail is claimed by moving its `due_at` forward, so a process that dies delays it only until then. If the
+process dies after the server accepted the mail and before that is recorded, the mail is sent a second time,
+with the same Message-ID: twice is better than never.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from onramp_app.mail.tables import OutboxMail
 from onramp_app.telemetry.faults import Fault
 
 MAILS_AT_ONCE = 10
-# Longer than it takes to send all that is taken at once.
+# Longer than it takes to send all the mails that are claimed at once.
 TAKEN_SECONDS = 2 * MAILS_AT_ONCE * MAIL_SECONDS
 SEND_WITHIN_SECONDS = 2 * MAIL_SECONDS + 15
 TICK_SECONDS = 2.0
@@ -67,7 +67,7 @@ _PUT_OFF = text(
     "UPDATE outbox_mails SET due_at = clock_timestamp() + :seconds * interval '1 second', problem = :problem"
     " WHERE id = :id AND sent_at IS NULL"
 )
-# The attempt does not count: nobody was asked about this mail.
+# The attempt does not count, because the server was never offered this mail.
 _BACK = text(
     "UPDATE outbox_mails SET due_at = created_at, attempts = attempts - 1"
     " WHERE id = ANY(CAST(:ids AS text[])) AND sent_at IS NULL AND given_up_at IS NULL"
@@ -80,7 +80,7 @@ server_away = Fault("mail_server", lasts="no email can be sent", is_over="emails
 
 @dataclass(slots=True)
 class Round:
-    """What became of the mails of one round. `is_away` says that the server takes none now."""
+    """The outcome of one round of sending. `is_away`: the server cannot be used at the moment."""
 
     sent: int = 0
     put_off: int = 0
@@ -89,14 +89,14 @@ class Round:
 
     @property
     def taken(self) -> int:
-        """How many mails were tried."""
+        """How many mails this round handled."""
         return self.sent + self.put_off + self.given_up
 
 
 def delivery_of(settings: Settings) -> Delivery:
-    """Return how mails leave: by the mail server where one is set.
+    """Return the transport for mails: the mail server, where `SMTP_URL` is set.
 
-    In development they become files in `.data/mails`; tests read them from the outbox.
+    Otherwise they become files in `.data/mails` in development, and are only read from the outbox in tests.
     """
     if (server := smtp_server_of(settings)) is not None:
         return server
@@ -104,7 +104,7 @@ def delivery_of(settings: Settings) -> Delivery:
 
 
 async def keep_sending(delivery: Delivery) -> None:
-    """Send mails as they come, for ever; while the server is away look rarely, with back-off."""
+    """Send mails as they are written, for ever; while the server is down, retry with back-off."""
     wait = _FIRST_WAIT_SECONDS
     while True:
         made_progress()
@@ -119,10 +119,10 @@ async def keep_sending(delivery: Delivery) -> None:
 
 
 async def send_some(delivery: Delivery) -> Round:
-    """Take mails that are due, send them, and give up those that are of no use any more.
+    """Claim mails that are due and send them; give up those that are no longer useful.
 
     Raises:
-        DatabaseUnavailable: what was taken becomes due again after `TAKEN_SECONDS`.
+        DatabaseUnavailable: the mails that were claimed become due again after `TAKEN_SECONDS`.
     """
     done = Round()
     async with transaction() as db:

@@ -1,6 +1,7 @@
-"""Mails that people write to support: an address, a subject and a beginning that name what it is about.
+"""Makes `mailto:` links for mails to support, with a subject and the beginning of a text.
 
-Nothing secret stands in them: a mail passes through the sender's and the recipient's providers.
+Both say what the mail is about, and hold nothing secret: a mail passes through the providers of sender and
+recipient.
 """
 
 from collections.abc import Sequence
@@ -10,16 +11,16 @@ from onramp_app.config import get_settings
 from onramp_app.domain.ids import reference_of
 from onramp_app.texts import _
 
-_LONGEST = 120  # of one value; programs for mails cut addresses of some 2,000 characters
+_LONGEST = 120  # characters of one value; some mail clients cut off links at about 2,000 characters
 
 
 def about_top_up(top_up_id: str, *, provider_order: str = "", state: str = "") -> str:
-    """Return the address of a mail about a top-up, or "" where no `SUPPORT_EMAIL` is set.
+    """Return the `mailto:` link for a mail about a top-up, or "" where `SUPPORT_EMAIL` is not set.
 
     Args:
-        top_up_id: its id, of which the mail names the reference.
+        top_up_id: the id of the top-up; the mail also names its short reference.
         provider_order: the provider's id of the payment, where there is one.
-        state: what the page says of it, in words.
+        state: the status of the top-up, in the words that the page shows.
     """
     reference = reference_of(top_up_id)
     facts = (
@@ -32,11 +33,11 @@ def about_top_up(top_up_id: str, *, provider_order: str = "", state: str = "") -
 
 
 def about_transfer(transfer_id: str, *, title: str, top_up_id: str = "") -> str:
-    """Return the address of a mail about a line of the ledger, or "" where no `SUPPORT_EMAIL` is set.
+    """Return the `mailto:` link for a mail about a transfer, or "" where `SUPPORT_EMAIL` is not set.
 
     Args:
-        transfer_id: its id, of which the mail names the reference.
-        title: what the page calls it, in words.
+        transfer_id: the id of the transfer; the mail also names its short reference.
+        title: what the page calls the transfer.
         top_up_id: the top-up that it belongs to, where there is one.
     """
     reference = reference_of(transfer_id)
@@ -49,21 +50,21 @@ def about_transfer(transfer_id: str, *, title: str, top_up_id: str = "") -> str:
 
 
 def about_account(subject: str, user_id: str) -> str:
-    """Return the address of a mail about an account, or "" where no `SUPPORT_EMAIL` is set."""
+    """Return the `mailto:` link for a mail about an account, or "" where `SUPPORT_EMAIL` is not set."""
     return mail_to_support(subject, ((_("Account ID"), user_id),))
 
 
 def mail_to_support(subject: str, facts: Sequence[tuple[str, str]] = ()) -> str:
-    """Return a `mailto:` address (RFC 6068) with a subject and the beginning of a text.
+    """Return a `mailto:` link (RFC 6068) with a subject and the beginning of a text.
 
-    It is "" where no `SUPPORT_EMAIL` is set.
+    It is "" where `SUPPORT_EMAIL` is not set.
 
-    Every value becomes one line and is percent-encoded whole, so that none begins another line, header or
-    recipient.
+    Every value becomes one line and is percent-encoded completely, so that none can start another line,
+    header or recipient.
 
     Args:
-        subject: of the mail.
-        facts: names and values that support needs; those without a value are left out.
+        subject: the subject of the mail.
+        facts: names and values that support needs; those with an empty value are left out.
     """
     address = get_settings().support_email
     if not address:

@@ -13,12 +13,12 @@ _WAITS = text("sent_at IS NULL AND given_up_at IS NULL")
 
 
 class OutboxMail(Row, table=True):
-    """One mail. Its words are made when it is sent, of `kind`, `language` and `details`.
+    """One mail. Its text is rendered when it is sent, from `kind`, `language` and `details`.
 
-    `event_key` names what caused it, so that nothing causes it twice. `details` is a JSON object of texts.
-    `link_id` is what the secret of its link is derived from, and `link_hash` the hash by which that is known
-    again: neither opens anything. A mail that waits is due at `due_at`; a process that took it moves that on
-    for as long as sending may take. `problem` is why it was not sent, without anything personal.
+    `event_key` identifies what caused it, so that one cause yields one mail. `details` is a JSON object of
+    texts. The secret of its link is derived from `link_id` and recognized by `link_hash`: neither opens
+    anything. A waiting mail is due at `due_at`; a process that claims it moves that forward by as long as
+    sending may take. `problem` is why it was not sent, without personal data.
     """
 
     __tablename__ = "outbox_mails"
@@ -40,7 +40,7 @@ class OutboxMail(Row, table=True):
         Index(None, "user_id", "kind", "created_at"),
         Index(None, "created_at"),
         Index("ix_outbox_mails_given_up", "given_up_at", postgresql_where=text("given_up_at IS NOT NULL")),
-        # The last mail of a closed account goes sooner than the others.
+        # The last mail to a closed account is deleted sooner than the others.
         Index("ix_outbox_mails_last", "id", postgresql_where=text("kind = 'account_closed'")),
     )
 

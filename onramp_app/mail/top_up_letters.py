@@ -1,4 +1,4 @@
-"""What mails about a top-up say, in the current language."""
+"""The letters about a top-up, in the current language."""
 
 from onramp_app.answers.situation import Situation
 from onramp_app.answers.top_ups import charged_text, happened_text, next_text
@@ -45,7 +45,7 @@ def _arrived(details: Details) -> str:
 
 
 def top_up_settled(details: Details, _secret: str) -> Letter:
-    """Say that money is in the balance."""
+    """Return the letter: the money is in the balance."""
     return _top_up(
         details,
         title=_("{amount} is in your balance").format(amount=_arrived(details)),
@@ -55,7 +55,7 @@ def top_up_settled(details: Details, _secret: str) -> Letter:
 
 
 def top_up_released(details: Details, _secret: str) -> Letter:
-    """Say that money that was held is in the balance."""
+    """Return the letter: money that was held for review is in the balance."""
     return _top_up(
         details,
         title=_("Reviewed: {amount} is in your balance").format(amount=_arrived(details)),
@@ -69,7 +69,7 @@ def _situation(details: Details, status: str) -> Situation:
 
 
 def top_up_in_review(details: Details, _secret: str) -> Letter:
-    """Say that a person looks at a top-up, and whether its owner was charged."""
+    """Return the letter: a top-up is being reviewed, and whether its owner was charged."""
     at = _situation(details, "in_review")
     return _top_up(
         details,
@@ -85,7 +85,7 @@ def top_up_in_review(details: Details, _secret: str) -> Letter:
 
 
 def top_up_failed(details: Details, _secret: str) -> Letter:
-    """Say that a top-up didn't go through."""
+    """Return the letter: a top-up didn't go through."""
     at = _situation(details, "failed")
     return _top_up(
         details,
@@ -100,7 +100,7 @@ def top_up_failed(details: Details, _secret: str) -> Letter:
 
 
 def top_up_reversed(details: Details, _secret: str) -> Letter:
-    """Say that a top-up was taken back."""
+    """Return the letter: a top-up was reversed."""
     at = _situation(details, "reversed")
     return _top_up(
         details,

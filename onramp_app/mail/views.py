@@ -1,4 +1,4 @@
-"""What is shown of the outbox: its backlog to operators, and outside production each mail as it reads."""
+"""Views of the outbox: its backlog for operators and, outside production, the text of each mail."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,8 @@ from onramp_app.domain.ids import is_id
 from onramp_app.mail.messages import LinkLost, text_of_row
 from onramp_app.mail.tables import OutboxMail
 
-# Served by the index over what waits. A mail that the recipient's server has put off waits for its turn, and
-# says nothing about ours; what has been due for a minute is not being sent.
+# Uses the partial index over waiting mails. A mail that the recipient's server has put off is not yet due and
+# says nothing about our sending; one that has been due for a minute shows that mails are not being sent.
 _BACKLOG = text("""
 SELECT count(*) AS waiting,
        extract(epoch FROM clock_timestamp() - min(created_at)
@@ -29,7 +29,7 @@ SELECT count(*) FROM outbox_mails WHERE given_up_at > now() - interval '1 day'
 
 @dataclass(frozen=True, slots=True)
 class MailBacklog:
-    """How many mails wait, how old the oldest overdue one is, and how many were given up within a day."""
+    """How many mails wait, how old the oldest overdue one is, and how many were given up in the last day."""
 
     waiting: int
     oldest_seconds: float
@@ -50,7 +50,7 @@ class MailLineView:
 
 @dataclass(frozen=True, slots=True)
 class MailView:
-    """One mail as a person reads it."""
+    """One mail with its text, as its recipient reads it."""
 
     line: MailLineView
     plain: str
@@ -58,14 +58,14 @@ class MailView:
 
 
 async def backlog(db: AsyncSession) -> MailBacklog:
-    """Return how the outbox stands. Raises `DatabaseUnavailable`."""
+    """Return the backlog of the outbox. Raises `DatabaseUnavailable`."""
     waiting = (await execute(db, _BACKLOG)).one()
     given_up = (await execute(db, _GIVEN_UP)).scalar_one()
     return MailBacklog(waiting.waiting, max(0.0, float(waiting.age or 0)), given_up)
 
 
 async def newest(*, limit: int = 50) -> list[MailLineView]:
-    """Return the newest mails of everybody, outside production.
+    """Return the newest mails to all people, outside production.
 
     Raises:
         NotFound: this is production, where mails are for their recipients alone.
@@ -99,7 +99,7 @@ def _view(row: OutboxMail) -> MailView:
     try:
         said = text_of_row(row)
         subject, plain, html = said.subject, said.plain, said.html
-    except LinkLost:  # made with a SECRET_KEY that nobody has any more
+    except LinkLost:  # made with a SECRET_KEY that is no longer known
         subject, plain, html = row.kind, "", ""
     line = MailLineView(row.id, row.kind, row.recipient, subject, state, row.created_at)
     return MailView(line, plain, html)

@@ -1,4 +1,4 @@
-"""The kinds of mails: what each is for, who can switch it off, and until when it is worth sending."""
+"""The kinds of mails: which choice of the person switches each off, and for how long it is worth sending."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
-    """What a mail says. Those that `CHOICE_OF` does not name nobody goes without: security, and operating."""
+    """The kind of a mail. Those not in `CHOICE_OF` cannot be switched off, such as notices about security."""
 
     CONFIRM_EMAIL = "confirm_email"
     CONFIRM_NEW_EMAIL = "confirm_new_email"
@@ -30,14 +30,14 @@ class MailKind(StrEnum):
 
 
 class Choice(StrEnum):
-    """What people choose to get or not."""
+    """A group of mails that people can switch on or off."""
 
     MONEY_ADDED = "money_added"
     REVIEWS = "reviews"
     FAILED_PAYMENTS = "failed_payments"
 
 
-# Money that is taken back is told in any case.
+# A reversal is always notified, so it has no choice.
 CHOICE_OF: Mapping[MailKind, Choice] = {
     MailKind.TOP_UP_SETTLED: Choice.MONEY_ADDED,
     MailKind.TOP_UP_IN_REVIEW: Choice.REVIEWS,
@@ -50,12 +50,12 @@ CONFIRM_LIFE = timedelta(days=3)
 CHANGE_LIFE = timedelta(days=1)
 UNDO_LIFE = timedelta(days=7)
 CLAIM_LIFE = timedelta(days=7)
-# No mail ever gets to this domain (RFC 2606 section 2), and nobody can register with it: closed accounts
-# have an address there, and those that nobody has claimed yet.
+# No mail ever reaches this domain (RFC 2606 section 2), and nobody can register with it. Closed accounts and
+# accounts that nobody has claimed yet have an address there.
 NOWHERE = "@account.invalid"
 
 _NOTICE = timedelta(days=3)
-# A link that has ended is of no use, and a notice of last week frightens.
+# A mail with an expired link is useless, and a notice that comes a week late only frightens.
 WORTH_SENDING: Mapping[MailKind, timedelta] = {
     MailKind.CONFIRM_EMAIL: CONFIRM_LIFE,
     MailKind.CONFIRM_NEW_EMAIL: CHANGE_LIFE,

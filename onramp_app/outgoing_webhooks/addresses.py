@@ -1,4 +1,4 @@
-"""Where webhooks may go: the addresses that a program may write, and those that are connected to."""
+"""Where webhooks may go: which URLs a program may register, and which IP addresses may be connected to."""
 
 import ipaddress
 import re
@@ -10,20 +10,20 @@ from onramp_app.outgoing_webhooks.words import MAX_URL_LENGTH
 
 _VISIBLE = re.compile(rf"[!-~]{{8,{MAX_URL_LENGTH}}}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\.?", re.IGNORECASE)
-# Below 1024 lie the ports of mail, name and other servers, to which a request could say something.
+# Mail, name and other servers listen on ports below 1024, and an HTTP request could mean something to them.
 _FIRST_FREE_PORT = 1024
 _USUAL_PORTS = {"https": 443, "http": 80}
 
 
 class UnusableUrl(ValueError):
-    """Nothing can be sent to this address. The text says why, for the program."""
+    """Webhooks cannot be sent to this URL. The text tells the program why."""
 
 
 def clean_url(text: str) -> str:
-    """Return the address of an endpoint as it is used. What its name resolves to is checked when it is.
+    """Check the URL of an endpoint and return it. What its host resolves to is checked with each request.
 
     Raises:
-        UnusableUrl: it is no address, or one that nothing is sent to.
+        UnusableUrl: it is not a URL, or webhooks are not sent to such a URL.
     """
     if not _VISIBLE.fullmatch(text):
         raise UnusableUrl(f"Use a URL of visible ASCII characters, at most {MAX_URL_LENGTH} of them.")
@@ -55,8 +55,8 @@ def _check_host(host: str) -> None:
 
 
 def may_connect(address: str) -> bool:
-    """Return whether a request may go to an IP address: one of the internet.
+    """Return whether a request may go to an IP address, which must be a public one.
 
-    Outside production also this machine, so that webhooks can be tried between two programs on a laptop.
+    Outside production, loopback is allowed too, so that webhooks can be tried between programs on a laptop.
     """
     return is_public(address) or (not get_settings().is_production and is_loopback(address))

@@ -1,4 +1,4 @@
-"""The log of what was sent to an endpoint, and sending it again."""
+"""The log of an endpoint's deliveries, and redelivery by its program or an operator."""
 
 import json
 from collections.abc import Iterable
@@ -44,9 +44,9 @@ async def page(
     limit: int = 50,
     cursor: str | None = None,
 ) -> tuple[list[DeliveryView], str | None]:
-    """Return what was sent to an endpoint or waits for that, newest first, and the next cursor or None.
+    """Return one page of an endpoint's deliveries, newest first, and the next cursor or None.
 
-    Each with its last attempt alone, and the beginning of what was answered (`MAX_ANSWER_LISTED` characters).
+    Each shows only its last attempt, with the first `MAX_ANSWER_LISTED` characters of the answer.
 
     Raises:
         NotFound: the program has no such endpoint.
@@ -71,7 +71,7 @@ async def page(
 
 
 async def get(program: Program, endpoint_id: str, delivery_id: str) -> DeliveryView:
-    """Return one delivery with all attempts that are kept. Raises `NotFound`."""
+    """Return one delivery with all of its attempts that are kept. Raises `NotFound`."""
     async with transaction() as db:
         found = await _find_delivery(db, await find(db, program.id, endpoint_id), delivery_id)
         (view,) = await _views(db, [found])
@@ -79,12 +79,12 @@ async def get(program: Program, endpoint_id: str, delivery_id: str) -> DeliveryV
 
 
 async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> DeliveryView:
-    """Send one again, also where it was taken before: it keeps its id and its sequence.
+    """Send one delivery again, even if it was delivered before; it keeps its id and its sequence.
 
     Raises:
-        NotFound: the program has no such endpoint, or that no such delivery.
-        EndpointDisabled: nothing is sent to the endpoint.
-        RateLimited: the program has things sent again too often.
+        NotFound: the program has no such endpoint, or the endpoint no such delivery.
+        EndpointDisabled: the endpoint is disabled.
+        RateLimited: the program asks for redeliveries too often.
     """
     await throttle.attempt(throttle.REDELIVERIES, program.id)
     async with transaction() as db:
@@ -99,14 +99,14 @@ async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> Del
 
 
 async def redeliver_failed(program: Program, endpoint_id: str) -> int:
-    """Send again what an endpoint did not take, or what waits for another attempt. Returns how many.
+    """Send again the deliveries that failed or that wait for another attempt. Returns how many.
 
-    Those are the oldest, at most `MAX_REDELIVERED`; for the rest ask again.
+    Takes the oldest, up to `MAX_REDELIVERED`; call again for the rest.
 
     Raises:
         NotFound: the program has no such endpoint.
-        EndpointDisabled: nothing is sent to it.
-        RateLimited: the program has things sent again too often.
+        EndpointDisabled: the endpoint is disabled.
+        RateLimited: the program asks for redeliveries too often.
     """
     await throttle.attempt(throttle.ALL_REDELIVERIES, program.id)
     async with transaction() as db:
@@ -118,13 +118,13 @@ async def redeliver_failed(program: Program, endpoint_id: str) -> int:
 
 
 async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: Mandate) -> int:
-    """Send one delivery of an endpoint again, or as `redeliver_failed`, as an operator. Returns how many.
+    """As an operator, send one delivery again or, without an id, all failed ones. Returns how many.
 
-    It repeats what the program was told or should have been told, so an operator does it alone.
+    It only repeats events that the program got or should have got, so one operator may do it alone.
 
     Raises:
         NotFound: there is no such endpoint or delivery.
-        EndpointDisabled: nothing is sent to the endpoint, or to the program while none of its keys works.
+        EndpointDisabled: the endpoint is disabled, or none of the program's keys works.
         ValidationFailed, Forbidden: as `operators.mandate.deciding`.
     """
     async with deciding(mandate) as operator:
@@ -146,9 +146,9 @@ async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: M
 
 
 async def _wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
-    """Let the oldest be due that an endpoint did not take. Returns how many. Raises `EndpointDisabled`."""
+    """Make the oldest undelivered deliveries due now. Returns how many. Raises `EndpointDisabled`."""
     _refuse_disabled(endpoint)
-    # The very condition of the index over them: a log is long.
+    # Exactly the condition of the partial index, so that it is used: a log is long.
     not_taken = or_(
         col(OutgoingDelivery.state) == _literal(DeliveryState.FAILED),
         and_(
@@ -166,7 +166,7 @@ async def _wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
 
 
 async def _wake(db: AsyncSession, *which: ColumnElement[bool]) -> int:
-    """Let deliveries be due as if they had never been tried. Returns how many."""
+    """Make deliveries due now, as if they had never been tried. Returns how many."""
     woken = await db.exec(
         update(OutgoingDelivery)
         .where(*which)
@@ -200,7 +200,7 @@ async def _find_delivery(
 
 
 def _literal(state: DeliveryState) -> ColumnElement[str]:
-    # Not as a parameter: a plan for any state could not use the indexes over one.
+    # Not a parameter, because a plan for any state could not use the partial indexes over one state.
     return literal(state.value, literal_execute=True)
 
 

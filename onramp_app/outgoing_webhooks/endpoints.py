@@ -1,4 +1,4 @@
-"""The endpoints of a program: made, changed, removed, each with a line in the audit log."""
+"""Creates, changes, disables and removes the endpoints of programs, each with a line in the audit log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from onramp_app.throttle import throttle
 GIVEN_UP_AT_ONCE = 1_000  # keeps the transaction, and what it locks, short
 _MOST_COUNTED = 100_000
 _IS_THERE = col(WebhookEndpoint.removed_at).is_(None)
-# By the indexes over what waits and what was not taken, whose conditions these repeat: a log is long.
+# Uses the indexes over deliveries by state, so as not to read the whole log, which is long.
 _STANDING = text(f"""
 SELECT e.id, p.name AS program, {living_key_of("p.id")} AS has_key, w.waiting, f.failed
   FROM webhook_endpoints e JOIN programs p ON p.id = e.program_id
@@ -49,7 +49,7 @@ SELECT e.id, p.name AS program, {living_key_of("p.id")} AS has_key, w.waiting, f
  WHERE e.removed_at IS NULL
  ORDER BY p.name, e.made_at, e.id
 """)  # noqa: S608 - a number and a name of our own  # nosec B608
-# One whose answer is being noted at this moment is left for the next time.
+# A delivery whose answer is being recorded at this moment is locked, and left for the next run.
 _GIVE_UP_STRANDED = text(f"""
 UPDATE outgoing_deliveries
    SET state = 'failed', ended_at = clock_timestamp(), problem = 'the endpoint was disabled'
@@ -68,7 +68,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to change of an endpoint; None leaves it as it is. An empty `description` takes it away."""
+    """The changes to make to an endpoint; None leaves a value as it is. An empty `description` removes it."""
 
     url: str | None = None
     description: str | None = None
@@ -79,13 +79,13 @@ class Changes:
 async def create(
     program: Program, url: str, *, event_types: Sequence[EventType] = (), description: str | None = None
 ) -> EndpointWithSecret:
-    """Make an endpoint of a program, with its first secret, which is shown this once.
+    """Create an endpoint for a program, with its first secret, which is shown only this once.
 
     Args:
-        program: whose it is.
-        url: where its webhooks go.
-        event_types: which it wants; empty: all, also those of later releases.
-        description: the program's own words.
+        program: the program that owns it.
+        url: the address that its webhooks are sent to.
+        event_types: the types that it wants; empty: all, including those of later releases.
+        description: a note in the program's own words.
 
     Raises:
         ValidationFailed: the address cannot be used.
@@ -96,7 +96,8 @@ async def create(
     await throttle.attempt(throttle.ENDPOINTS, program.id)
     secret, endpoint_id = signing.new_secret(), new_id()
     async with transaction() as db:
-        # One after the other, so that their number is right; rows that name the program go on being written.
+        # Locked, so that concurrent creations count correctly; rows that refer to the program can still be
+        # written.
         program_row = select(ProgramRow.id).where(ProgramRow.id == program.id)
         await db.exec(program_row.with_for_update(key_share=True))
         number = select(func.count()).where(WebhookEndpoint.program_id == program.id, _IS_THERE)
@@ -138,14 +139,14 @@ async def get(program: Program, endpoint_id: str) -> EndpointView:
 
 
 async def change(program: Program, endpoint_id: str, changes: Changes) -> EndpointView:
-    """Change an endpoint. Enabling one that was disabled lets it have what happens from now on.
+    """Change an endpoint. A disabled one that is enabled gets the events from now on.
 
-    What it missed is sent again where the program asks for that (`deliveries.redeliver_failed`).
+    Events that it missed are sent only if the program asks for that (`deliveries.redeliver_failed`).
 
     Raises:
         NotFound: the program has no such endpoint.
         ValidationFailed: the address cannot be used.
-        EndpointDisabled: it is to be enabled, and an operator has disabled it.
+        EndpointDisabled: the program tries to enable it, and an operator has disabled it.
         RateLimited: the program changes its endpoints too often.
     """
     url = None if changes.url is None else _clean(changes.url)
@@ -172,7 +173,7 @@ async def change(program: Program, endpoint_id: str, changes: Changes) -> Endpoi
 
 
 async def rotate(program: Program, endpoint_id: str, *, keep_old: timedelta) -> EndpointWithSecret:
-    """Give an endpoint a new secret, which is shown this once; the one before signs too for `keep_old`.
+    """Give an endpoint a new secret, shown only this once; the previous one also signs for `keep_old`.
 
     Raises:
         NotFound: the program has no such endpoint.
@@ -195,9 +196,9 @@ async def rotate(program: Program, endpoint_id: str, *, keep_old: timedelta) -> 
 
 
 async def remove(program: Program, endpoint_id: str) -> None:
-    """Remove an endpoint with the log of what was sent to it. What waits is not sent.
+    """Remove an endpoint and the log of its deliveries. Waiting deliveries are not sent.
 
-    Its log may be long, so the rows go later, with those of their time (`running.retention`).
+    Its log may be long, so its rows are deleted later, when their retention ends (`running.retention`).
 
     Raises:
         NotFound: the program has no such endpoint.
@@ -215,13 +216,13 @@ async def remove(program: Program, endpoint_id: str) -> None:
 
 
 async def disable_for(endpoint_id: str, *, mandate: Mandate) -> None:
-    """Send nothing more to an endpoint, as an operator. Its program cannot enable it again.
+    """Disable an endpoint as an operator. Its program cannot enable it again.
 
-    It takes power away and is urgent, so any operator does it alone.
+    This only takes power away and is urgent, so any operator may do it alone.
 
     Raises:
         NotFound: there is no such endpoint.
-        ActionNotPossible: an operator has disabled it before.
+        ActionNotPossible: an operator has already disabled it.
         ValidationFailed, Forbidden: as `operators.mandate.deciding`.
     """
     async with deciding(mandate) as operator:
@@ -236,7 +237,7 @@ async def disable_for(endpoint_id: str, *, mandate: Mandate) -> None:
 
 
 async def listed_for_operators() -> list[OperatorsEndpoint]:
-    """Return all endpoints with the names of their programs, and how many deliveries wait or have failed."""
+    """Return all endpoints with their programs' names, and how many of their deliveries wait or failed."""
     async with transaction() as db:
         found = {row.id: row for row in await execute(db, _STANDING)}
         rows = (await db.exec(select(WebhookEndpoint).where(col(WebhookEndpoint.id).in_(found)))).all()
@@ -250,13 +251,13 @@ async def listed_for_operators() -> list[OperatorsEndpoint]:
 async def find(
     db: AsyncSession, program_id: str | None, endpoint_id: str, *, lock: bool = False
 ) -> WebhookEndpoint:
-    """Return the row of an endpoint of a program, or of any, locked where asked for. Raises `NotFound`."""
+    """Return the row of an endpoint, of one program or of any, locked if `lock`. Raises `NotFound`."""
     found = None
     if is_id(endpoint_id):
         query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, _IS_THERE)
         if program_id is not None:
             query = query.where(WebhookEndpoint.program_id == program_id)
-        # Events go on being written for it meanwhile.
+        # FOR NO KEY UPDATE, so that events can still be written for it meanwhile.
         found = (await db.exec(query.with_for_update(key_share=True) if lock else query)).first()
     if found is None:
         raise NotFound("There is no such endpoint.")
@@ -264,9 +265,9 @@ async def find(
 
 
 async def disable(db: AsyncSession, endpoint_id: str, because: Disabled) -> bool:
-    """Send nothing more to an endpoint. Returns whether it was enabled before.
+    """Disable an endpoint. Returns whether it was enabled before.
 
-    Much may wait for it, so that is given up by and by (`give_up_stranded`).
+    Many deliveries may be waiting for it, so they are given up later, in batches (`give_up_stranded`).
     """
     changed = await db.exec(
         update(WebhookEndpoint)
@@ -278,12 +279,12 @@ async def disable(db: AsyncSession, endpoint_id: str, because: Disabled) -> bool
 
 
 async def give_up_stranded() -> int:
-    """Give up what waits for endpoints that are disabled, or whose programs have no key that works.
+    """Give up deliveries that wait for disabled endpoints, or for programs without a working key.
 
-    Returns how many, at most `GIVEN_UP_AT_ONCE`: where it is as many, there may be more.
+    Returns how many, up to `GIVEN_UP_AT_ONCE`; if it is exactly that many, there may be more.
 
     Raises:
-        DatabaseUnavailable: nothing was given up.
+        DatabaseUnavailable: none was given up.
     """
     async with transaction() as db:
         return (await execute(db, _GIVE_UP_STRANDED, {"most": GIVEN_UP_AT_ONCE})).rowcount
@@ -303,7 +304,7 @@ def _sorted(event_types: Sequence[EventType]) -> list[str]:
 
 
 def _words(row: WebhookEndpoint) -> dict[str, object]:
-    """Return what the audit log says of it: without the path and the query, which may hold a secret."""
+    """Return the audit details of an endpoint, without the URL's path and query, which may hold a secret."""
     scheme, _, rest = row.url.partition("://")
     return {
         "host": f"{scheme}://{rest.partition('/')[0].partition('?')[0]}",

@@ -1,4 +1,4 @@
-"""What keeps a program from having webhooks, as facts with their codes."""
+"""The errors of outgoing webhooks, with their codes."""
 
 from onramp_app.domain.errors import ApplicationError
 

@@ -1,8 +1,8 @@
-"""Writes what happened for the programs that want to hear of it, in the transaction that causes it.
+"""Writes events for the programs that want them, in the transaction that causes them.
 
-What happens is noted while a transaction goes on, and written at its end: with one look at who wants to hear
-of it, which finds nothing where nobody has an endpoint, and one statement for all of it. Money is credited by
-the fifty.
+Events are noted during a transaction and written at its end: with one query for the endpoints that want them,
+which finds nothing where there are none, and one statement for all the events, because one transaction
+credits up to fifty orders.
 """
 
 import json
@@ -25,8 +25,8 @@ from onramp_app.programs.living import living_key_of
 
 _NOTED = "outgoing_events"
 
-# The lock keeps an endpoint until the end of the transaction: one that is purged meanwhile would have the
-# delivery refused, and with it what caused it.
+# The lock keeps the endpoint until the end of the transaction: if it were purged meanwhile, inserting the
+# delivery would fail, and the transaction that causes the event with it.
 _WANTED = text(f"""
 SELECT p.user_id, p.program_id, p.external_id, e.id AS endpoint_id, e.event_types,
        e.disabled_at IS NOT NULL OR NOT {living_key_of("e.program_id")} AS is_disabled
@@ -34,8 +34,8 @@ SELECT p.user_id, p.program_id, p.external_id, e.id AS endpoint_id, e.event_type
  WHERE p.user_id = ANY(CAST(:users AS text[])) AND e.removed_at IS NULL
  ORDER BY e.id FOR KEY SHARE OF e
 """)  # noqa: S608 - names of columns  # nosec B608
-# The sequence is drawn in the order of the rows. What is for an endpoint that is disabled waits for nobody
-# and is kept, so that it can be sent once the endpoint works again.
+# The sequence is assigned in the order of the rows. A delivery to a disabled endpoint is written as failed
+# and kept, so that it can be sent again once the endpoint is enabled.
 _WRITE = text("""
 WITH made AS (
     INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)
@@ -66,16 +66,16 @@ Data = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What happened to an object of a person.
+    """Something that happened to an object of a person, from which events are written.
 
     Attributes:
-        type: what.
-        object: its kind and id, such as `top_up:…`; locked until the end of the transaction, so that its
-            events are written one after the other.
-        user_id: whose it is. Programs that know this person hear of it.
-        data: makes the JSON object of it, with the scale of each asset. Amounts are decimal strings, and
-            nothing in it is personal but ids.
-        program_id: the one program that hears of it; None: each that knows the person.
+        type: what happened.
+        object: the object's kind and id, such as `top_up:…`; locked until the end of the transaction, so that
+            its events are written in order.
+        user_id: the person it belongs to. Programs that know this person get the event.
+        data: makes the event's JSON object, given the scale of each asset. Amounts are decimal strings, and
+            ids are the only personal data.
+        program_id: the only program that gets the event; None: every program that knows the person.
     """
 
     type: EventType
@@ -95,15 +95,17 @@ class _Wanted:
 
 
 def note(db: AsyncSession, happening: Happening) -> None:
-    """Write an event at the end of the transaction, where a program wants to hear of it."""
+    """Note an event, to be written at the end of the transaction for each program that wants it."""
     db.info.setdefault(_NOTED, []).append(happening)
     before_commit(db, _write)
 
 
 async def note_balance(db: AsyncSession, instruction: Instruction, posted: PostedTransfer) -> None:
-    """Write `balance.low` for each program whose threshold the balance of a person has just gone below.
+    """Note `balance.low` for each program whose threshold a person's balance has just fallen below.
 
-    It was not below before, so a balance that stays low causes one event, and another after it had risen.
+    Only the crossing counts: a balance that stays low causes one event, and another once it has risen and
+        fallen
+    again.
     """
     if instruction.user_id is None or posted.available_after >= posted.available_before:
         return
@@ -159,7 +161,7 @@ async def _insert(
     events: list[tuple[object, ...]] = []
     deliveries: list[tuple[object, ...]] = []
     for happening in noted:
-        ids: dict[str, str] = {}  # of this event, by program
+        ids: dict[str, str] = {}  # the ids of this event, by program
         for one in wanted.get(happening.user_id, ()):
             if happening.program_id not in (None, one.program_id) or happening.type not in one.event_types:
                 continue

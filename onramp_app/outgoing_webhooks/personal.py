@@ -1,4 +1,4 @@
-"""What programs were told of a person: shown in their file, gone with their account."""
+"""The events about a person: shown in their data file, and deleted with their account."""
 
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,5 +20,5 @@ EVENTS = Part(
 
 
 async def forget(db: AsyncSession, user_id: str) -> None:
-    """Delete what programs were told of an account, sent or not."""
+    """Delete all events about an account, delivered or not."""
     await db.exec(delete(OutgoingEvent).where(col(OutgoingEvent.user_id) == user_id))

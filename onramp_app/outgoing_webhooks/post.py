@@ -1,9 +1,9 @@
-"""Sends one webhook: connects to the very address that was checked, follows nothing, and reads little.
+"""Sends one webhook: connects to the very address that was checked, follows no redirect, and reads little.
 
 A program chooses where its webhooks go, so the request must not become a way into the operator's network
-(OWASP: Server-Side Request Forgery). The name is resolved once; one address of it that is not of the internet
-refuses them all. Redirects count as a refusal, and proxies of the environment are not used: which address a
-proxy connects to nobody here could check.
+(OWASP: Server-Side Request Forgery). The host name is resolved once; if any of its addresses is not public,
+the request is refused. Redirects count as a refusal, and the environment's proxies are not used, because the
+address that a proxy connects to could not be checked here.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from onramp_app.outgoing_webhooks.addresses import may_connect
 from onramp_app.outgoing_webhooks.words import MAX_ANSWER_BYTES
 
 CONNECT_SECONDS = 5.0
-TOTAL_SECONDS = 15.0  # of all of it: the name, the connection, TLS, the answer and its body
-# Requests of this process at a time; each may wait for a name, which takes a thread.
+TOTAL_SECONDS = 15.0  # for one whole request: resolving, connecting, TLS, the answer and its body
+# Concurrent requests of this process; each may wait for name resolution, which takes a thread.
 AT_ONCE = 32
 _MOST_ADDRESSES = 3
 _log = structlog.get_logger(__name__)
@@ -38,14 +38,14 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class _NotSent(Exception):
-    """The request did not get out of the house. The text says why, without the address."""
+    """The request was refused before it was sent. The text says why, without the address."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came of one request. `status` is None where no answer came; `problem` then says why.
+    """The outcome of one request. `status` is None where no answer came; `problem` then says why.
 
-    `body` is its beginning, at most `MAX_ANSWER_BYTES`, as it came.
+    `body` is the beginning of the answer's body, up to `MAX_ANSWER_BYTES`, unchanged.
     """
 
     status: int | None = None
@@ -56,17 +56,17 @@ class Answer:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the endpoint has taken what it was sent: it said so with a status of 200 to 299."""
+        """Whether the endpoint acknowledged the webhook, with a status of 200 to 299."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def is_gone(self) -> bool:
-        """Whether the endpoint wants nothing more, ever (410)."""
+        """Whether the endpoint answered that it is gone for good (410) and wants no more webhooks."""
         return self.status == httpx.codes.GONE
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were checked, and to no name."""
+    """Connects only to IP addresses that were checked, never to a host name."""
 
     def __init__(self, resolve: Resolve, allows: Callable[[str], bool]) -> None:
         self._resolve = resolve
@@ -82,7 +82,7 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         addresses = await self._resolve(host, port)
-        # One sentence for both, which says nothing about the names that the operator's own network knows.
+        # The same sentence for both, so that it does not reveal which names the operator's network knows.
         if not addresses or not all(map(self._allows, addresses)):
             raise _NotSent("the name of the host leads to no address of the internet")
         failure: Exception = OSError()
@@ -102,17 +102,17 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Load the trusted certificates, with the operator's SSL_CERT_FILE: once a process, as it takes 40 ms."""
+    """Load the trusted certificates, with the operator's SSL_CERT_FILE; once a process, as it takes 40 ms."""
     return httpx.create_ssl_context()
 
 
 class Poster:
-    """Sends requests while the context lasts.
+    """Sends requests to endpoints while the context lasts.
 
     Args:
-        resolve: returns the addresses of a name.
-        allows: whether a request may go to an address.
-        tls: what is trusted; by default as for all requests of the application.
+        resolve: returns the IP addresses of a host name.
+        allows: returns whether a request may go to an IP address.
+        tls: whose certificates are trusted; by default as for all requests of the application.
         total_seconds: how long one request may take.
     """
 
@@ -124,13 +124,13 @@ class Poster:
         tls: ssl.SSLContext | None = None,
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
-        # Threads of its own: a name server that is slow on purpose must not take those of everything else.
+        # Its own threads: a name server that is slow on purpose must not use up those of everything else.
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="names of endpoints")
         self._total_seconds = total_seconds
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or _authorities(),
             max_connections=AT_ONCE,
-            # A connection that is kept may be closed by the other end just as the next request goes out.
+            # The other end may close a kept-alive connection just as the next request goes out.
             max_keepalive_connections=0,
             network_backend=_CheckedBackend(resolve or self._addresses, allows),
         )
@@ -143,7 +143,7 @@ class Poster:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send one request and return what came of it. Never raises for anything that the other end does."""
+        """Send one request and return its outcome. Never raises for anything that the other end does."""
         answer, began = Answer(), monotonic()
         try:
             async with asyncio.timeout(self._total_seconds):
@@ -154,12 +154,12 @@ class Poster:
             answer.problem = str(error)
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as error:
             answer.problem = _words_of(error)
-        except Exception:  # noqa: BLE001 - what a stranger's server does ends nobody else's webhooks
+        except Exception:  # noqa: BLE001 - what a foreign server does must not stop other webhooks
             answer.problem = "the request failed"
             _log.warning("a request to an endpoint failed in a way that was not foreseen", exc_info=True)
         answer.took_ms = int((monotonic() - began) * 1000)
         if answer.status is not None:
-            # The status has come, whatever became of the body.
+            # Once the status has arrived, a failure while reading the body does not matter.
             answer.problem = None if answer.is_taken else _words_of_status(answer.status)
         return answer
 
@@ -180,7 +180,7 @@ class Poster:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, _look_up, host, port)
-        except (OSError, UnicodeError):  # no such name, or one that no name server could have
+        except (OSError, UnicodeError):  # there is no such name, or it cannot be a host name
             return []
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -197,7 +197,7 @@ def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> timedelta | None:
         at = parsedate_to_datetime(text)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         return max(timedelta(), at - datetime.now(UTC))
-    except (ValueError, OverflowError):  # a year of twenty digits is one of no calendar
+    except (ValueError, OverflowError):  # a year of twenty digits overflows
         return None
 
 

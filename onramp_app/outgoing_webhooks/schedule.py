@@ -1,9 +1,9 @@
-"""When a delivery that was not taken is tried again: with growing waits, for three days. Pure."""
+"""The retry schedule of a failed delivery: growing waits, for three days. Pure functions."""
 
 import random
 from datetime import datetime, timedelta
 
-# The specification's own proposal, with its last waits shortened, so that all of them end within three days.
+# As Standard Webhooks proposes, with the last waits shortened so that all of them end within three days.
 WAITS = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -16,9 +16,9 @@ WAITS = (
     timedelta(hours=20),
 )
 GIVEN_UP_AFTER = timedelta(days=3)
-# Retries of many deliveries that failed together are spread over this part of their wait.
+# Each wait is lengthened by up to this fraction, to spread the retries of deliveries that failed together.
 JITTER = 0.05
-# What an endpoint asks for by `Retry-After` counts up to this; a mistyped one does not end the retries.
+# `Retry-After` of an endpoint counts up to this, so that a mistyped value does not end the retries.
 MOST_RETRY_AFTER = timedelta(hours=6)
 
 
@@ -33,11 +33,11 @@ def next_try(
     """Return when to try again after a failed attempt, or None where the delivery is given up.
 
     Args:
-        attempts: how many there were, this one included.
-        first_tried_at: when the first one was.
-        now: when this one ended.
-        retry_after: what the endpoint asked for; it can make a wait longer and never shorter.
-        spread: where in the jitter this one lies, from 0 to 1; drawn unless given.
+        attempts: the number of attempts so far, including this one.
+        first_tried_at: when the first attempt was made.
+        now: when this attempt ended.
+        retry_after: the wait that the endpoint asked for; it can lengthen the wait but never shorten it.
+        spread: the position within the jitter, from 0 to 1; random if not given.
     """
     if attempts > len(WAITS):
         return None

@@ -1,9 +1,9 @@
-"""Sends webhooks to endpoints, each at least once. Any number of processes may: one of them takes each.
+"""Sends webhooks to endpoints, each at least once. Any number of processes may: each claims its deliveries.
 
-A delivery is taken by moving its `due_at` on, so that a process that dies with it keeps it from nobody for
-longer than that. Where the process dies between the endpoint's yes and our note of it, the webhook goes out
-a second time under the same `webhook-id`: rather twice than never. A later event of an object waits until
-the earlier one was taken or given up.
+A delivery is claimed by moving its `due_at` forward, so a process that dies delays it only until then. If the
+process dies after the endpoint acknowledged the webhook and before that is recorded, the webhook is sent a
+second time with the same `webhook-id`: twice is better than never. A later event of an object waits until the
+earlier one has been delivered or given up.
 """
 
 import asyncio
@@ -40,20 +40,20 @@ from onramp_app.outgoing_webhooks.words import MAX_ATTEMPTS_KEPT, TEST_TYPE, Del
 from onramp_app.programs.living import living_key_of
 from onramp_app.programs.tables import ProgramRow
 
-# At a time, in each process, of one program and of one endpoint; of one that takes nothing at present a
-# single one. However slow the endpoints of a program are, others have places.
+# Concurrent requests of each process to one program and to one endpoint (a failing endpoint gets one at a
+# time). However slow the endpoints of one program are, this leaves places for others.
 OF_ONE_PROGRAM = AT_ONCE // 4
 OF_ONE_ENDPOINT = 4
-# Longer than a request may take, and what is written of it.
+# Longer than a request and recording its outcome may take.
 TAKEN_SECONDS = 2 * TOTAL_SECONDS + 30
 SEND_WITHIN_SECONDS = TAKEN_SECONDS
 TICK_SECONDS = 2.0
 SWEEP_EVERY_SECONDS = 60.0
 _CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "onramp-app-webhooks/1"}
 
-# Where less is under way comes first, of programs and of the endpoints of each: one with much to do keeps
-# nobody waiting. `now()` and not the clock, because the index is searched by it: much may wait for an
-# endpoint that takes nothing.
+# Programs, and endpoints within a program, with fewer requests under way come first, so that one with many
+# deliveries keeps no other waiting. `now()` rather than `clock_timestamp()`, because only a stable value can
+# be searched in the index: many deliveries may wait for an endpoint that takes none.
 _TAKE = text(f"""
 WITH busy AS (
     SELECT e.id AS endpoint_id, e.program_id, b.number
@@ -106,7 +106,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A delivery that this process sends, with all that its request needs. Until `until` nobody else does."""
+    """A delivery claimed by this process until `until`, with everything that its request needs."""
 
     id: str
     until: datetime
@@ -116,13 +116,13 @@ class Taken:
 
 
 async def keep_sending() -> None:
-    """Send webhooks as they come, for ever: to many endpoints at a time, and none waits for another."""
+    """Send webhooks as they become due, for ever: to many endpoints at a time, none waiting for another."""
     async with Poster() as poster:
         await keep_sending_by(poster)
 
 
 async def keep_sending_by(poster: Poster) -> None:
-    """Send webhooks as they come, for ever, by what the caller has opened."""
+    """Send webhooks as they become due, for ever, with the caller's poster."""
     sending: dict[asyncio.Task[None], str] = {}
     swept_at = float("-inf")
     try:
@@ -139,14 +139,14 @@ async def keep_sending_by(poster: Poster) -> None:
             for task in [task for task in sending if task.done()]:
                 del sending[task]
                 if (error := task.exception()) is not None:
-                    # What became of it is not written down: it comes due again, and the others go on.
+                    # Its outcome is not recorded, so it becomes due again; the others go on.
                     _log.warning("an attempt could not be noted", error=type(error).__name__)
     finally:
         await asyncio.gather(*map(end, sending))
 
 
 async def _next(sending: set[asyncio.Task[None]]) -> None:
-    """Wait until something is due, or one that is being sent is done and its object's next one may go."""
+    """Wait until a delivery may be due, or a request is done and the next event of its object may be sent."""
     bell = asyncio.create_task(channels.webhook_due.wait(TICK_SECONDS))
     try:
         await asyncio.wait({*sending, bell}, return_when=asyncio.FIRST_COMPLETED)
@@ -156,21 +156,21 @@ async def _next(sending: set[asyncio.Task[None]]) -> None:
 
 
 async def send_some(poster: Poster) -> int:
-    """Take what is due, send it, and return how many that were."""
+    """Claim due deliveries, send them, and return how many there were."""
     taken = await take_some(AT_ONCE, Counter())
     await asyncio.gather(*(send_one(one, poster) for one in taken))
     return len(taken)
 
 
 async def take_some(most: int, busy: Counter[str]) -> list[Taken]:
-    """Take deliveries that are due, at most so many.
+    """Claim deliveries that are due.
 
     Args:
-        most: how many.
-        busy: how many this process is sending to each endpoint already.
+        most: how many to claim at most.
+        busy: how many requests this process has under way, by endpoint id.
 
     Raises:
-        DatabaseUnavailable: what was taken becomes due again after `TAKEN_SECONDS`.
+        DatabaseUnavailable: deliveries that were claimed become due again after `TAKEN_SECONDS`.
     """
     values = {
         "most": most,
@@ -197,9 +197,9 @@ async def take_some(most: int, busy: Counter[str]) -> list[Taken]:
 
 
 async def _seal_again(endpoints: Mapping[str, WebhookEndpoint]) -> None:
-    """Seal secrets with the current key that an earlier one sealed: it will not be known for ever.
+    """Seal again with the current key those secrets that an earlier key sealed, because it will be dropped.
 
-    In transactions of their own: all others lock an endpoint before its deliveries.
+    In separate transactions, because all others lock an endpoint before its deliveries.
     """
     for endpoint_id, endpoint in endpoints.items():
         for name in ("sealed_secret", "sealed_previous"):
@@ -218,7 +218,7 @@ async def _seal_again(endpoints: Mapping[str, WebhookEndpoint]) -> None:
 
 
 async def send_test(endpoint_id: str) -> Answer:
-    """Send a webhook of the type `webhook.test` to an endpoint at once, which nothing keeps.
+    """Send a webhook of the type `webhook.test` to an endpoint now, without recording it.
 
     Raises:
         NotFound: there is no such endpoint.
@@ -239,7 +239,7 @@ async def _post(poster: Poster, endpoint: WebhookEndpoint, id_: str, body: bytes
 
 
 async def send_one(taken: Taken, poster: Poster) -> None:
-    """Send one that was taken, and write down what became of it. Raises `DatabaseUnavailable`."""
+    """Send a claimed delivery, and record its outcome. Raises `DatabaseUnavailable`."""
     event = taken.event
     answer = await _post(poster, taken.endpoint, event.id, event.body, at=taken.at)
     outcome = "taken" if answer.is_taken else "refused" if answer.status else "unreachable"
@@ -249,7 +249,7 @@ async def send_one(taken: Taken, poster: Poster) -> None:
 
 
 def _keys_of(endpoint: WebhookEndpoint, *, at: datetime) -> list[bytes]:
-    """Return the secrets that sign at a moment, the current one first; none where no key opens them."""
+    """Return the secrets that sign at `at`, the current one first; none if that cannot be unsealed."""
     sealed = [endpoint.sealed_secret]
     if endpoint.sealed_previous and endpoint.previous_until and endpoint.previous_until > at:
         sealed.append(endpoint.sealed_previous)
@@ -260,7 +260,7 @@ def _keys_of(endpoint: WebhookEndpoint, *, at: datetime) -> list[bytes]:
 async def _conclude(db: AsyncSession, taken: Taken, answer: Answer) -> None:
     endpoint = taken.endpoint
     if not answer.is_taken or endpoint.failing_since is not None:
-        # The endpoint before its deliveries: all that changes both takes the locks in this order.
+        # The endpoint before its deliveries: everything that changes both takes the locks in this order.
         endpoint = await _locked(db, taken.endpoint.id) or endpoint
     query = select(OutgoingDelivery).where(OutgoingDelivery.id == taken.id).with_for_update()
     row = (await db.exec(query)).first()
@@ -281,7 +281,7 @@ async def _conclude(db: AsyncSession, taken: Taken, answer: Answer) -> None:
         row.first_tried_at = row.first_tried_at or taken.at
         row.state, row.ended_at, row.problem = DeliveryState.DELIVERED.value, now, None
         endpoint.failing_since = None
-    elif row.due_at == taken.until:  # and nobody has taken or woken it meanwhile
+    elif row.due_at == taken.until:  # nobody has claimed or redelivered it meanwhile
         await _note_failure(db, row, endpoint, answer, taken=taken, now=now)
 
 
@@ -312,7 +312,7 @@ async def _note_failure(  # noqa: PLR0913 - what failed, where, how and when
     since = {"endpoint_id": endpoint.id, "since": row.first_tried_at}
     if answer.is_gone:
         await _disable(db, endpoint, Disabled.GONE)
-    # One that has taken others meanwhile works: what it refuses is this one.
+    # An endpoint that has acknowledged other webhooks meanwhile works: it refuses only this one.
     elif not (await execute(db, _TOOK_ANY_SINCE, since)).scalar():
         await _disable(db, endpoint, Disabled.FAILING)
 

@@ -1,8 +1,8 @@
-"""Signs webhooks as the Standard Webhooks specification says, and keeps the secrets that it takes.
+"""Signs webhooks according to the Standard Webhooks specification, and seals their secrets for storage.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md, symmetric
-signatures: HMAC-SHA256 over `{id}.{timestamp}.{body}`, in base64, with `v1,` before it; several signatures
-stand in one header with blanks between them. A secret is `whsec_` and the base64 of 24 to 64 bytes.
+signatures: HMAC-SHA256 over `{id}.{timestamp}.{body}`, in base64, prefixed with `v1,`; several signatures in
+one header are separated by spaces. A secret is `whsec_` followed by the base64 of 24 to 64 bytes.
 """
 
 import base64
@@ -24,12 +24,12 @@ def new_secret() -> bytes:
 
 
 def written(secret: bytes) -> str:
-    """Return a secret as a program keeps it."""
+    """Return a secret in the form that a program gets: `whsec_` and base64."""
     return PREFIX + base64.b64encode(secret).decode()
 
 
 def seal(secret: bytes, *, endpoint_id: str) -> bytes:
-    """Return a secret as the database keeps it: without `SECRET_KEY` it signs nothing."""
+    """Return a secret in its stored form, which is of no use without `SECRET_KEY`."""
     return sealing.seal(secret, row=endpoint_id, use=_USE)
 
 
@@ -39,13 +39,13 @@ def unseal(sealed: bytes, *, endpoint_id: str) -> tuple[bytes, bool] | None:
 
 
 def headers(message_id: str, timestamp: int, body: bytes, *, keys: Sequence[bytes]) -> dict[str, str]:
-    """Return the headers that prove a webhook, with a signature by each of the secrets.
+    """Return the headers that authenticate a webhook, with one signature for each secret.
 
     Args:
-        message_id: the same each time it is sent.
-        timestamp: seconds since 1970, of this attempt.
-        body: exactly what is sent.
-        keys: the current secret, and while it is being replaced the earlier one.
+        message_id: the id of the event, the same for each attempt.
+        timestamp: the time of this attempt, in seconds since 1970.
+        body: the body, exactly as it is sent.
+        keys: the current secret and, while it replaces an earlier one, that one too.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
     signatures = (base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys)

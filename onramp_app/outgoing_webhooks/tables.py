@@ -1,4 +1,4 @@
-"""The tables of outgoing webhooks: where they go, what happened, and what became of each delivery."""
+"""The tables of outgoing webhooks: endpoints, events, their deliveries, and the attempts of each delivery."""
 
 import json
 from datetime import datetime
@@ -39,9 +39,9 @@ _NOT_TAKEN = text("state = 'failed' OR (state = 'waiting' AND first_tried_at IS 
 class WebhookEndpoint(Row, table=True):
     """Where the webhooks of a program go. `event_types` is empty where all are wanted.
 
-    Its secrets are sealed; the earlier one signs too until `previous_until`. `failing_since` is when it
-    stopped taking what it was sent, None while it takes it. A disabled one is sent nothing. A removed one is
-    no more for its program, and stays until what was sent to it has gone.
+    Its secrets are sealed; the earlier one also signs until `previous_until`. `failing_since` is when it
+    stopped acknowledging webhooks, None while it does. A disabled endpoint is sent nothing. A removed one no
+    longer exists for its program, and its row stays until its deliveries have been deleted.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -79,8 +79,8 @@ class WebhookEndpoint(Row, table=True):
 class OutgoingEvent(Row, table=True):
     """Something that happened to an object of a person, for one program.
 
-    `sequence` rises with each event of an object: it is drawn under the lock of that object, and the row is
-    committed with what happened. `data` is a JSON object without it.
+    `sequence` rises with each event of an object: it is assigned while that object is locked, and committed
+    with the change itself. `data` is a JSON object that does not contain the sequence.
     """
 
     __tablename__ = "outgoing_events"
@@ -104,7 +104,7 @@ class OutgoingEvent(Row, table=True):
 
     @property
     def body(self) -> bytes:
-        """What is sent and signed: the same bytes each time."""
+        """The body that is sent and signed: the same bytes for each attempt."""
         document = {
             "type": self.type,
             "timestamp": self.created_at.isoformat().replace("+00:00", "Z"),
@@ -116,10 +116,10 @@ class OutgoingEvent(Row, table=True):
 class OutgoingDelivery(Row, table=True):
     """An event on its way to an endpoint.
 
-    One that waits is due at `due_at`; a process that takes it moves that on for as long as sending may take,
-    so that another one takes it where that process dies. `attempts` and `first_tried_at` belong to the
-    schedule and begin again when it is sent again. `object`, `sequence` and
-    `made_at` are the event's: the order in which deliveries go out is found by the first two.
+    A waiting delivery is due at `due_at`; a process that claims it moves that forward by as long as sending
+    may take, so that another process takes over if it dies. `attempts` and `first_tried_at` belong to the
+    schedule and start afresh with a redelivery. `object`, `sequence` and `made_at` are copied from the event:
+    the first two decide the order in which deliveries go out.
     """
 
     __tablename__ = "outgoing_deliveries"
@@ -164,9 +164,9 @@ class OutgoingDelivery(Row, table=True):
 
 
 class OutgoingAttempt(Row, table=True):
-    """One request of a delivery, and what came back. `answer` is the beginning of the answer's body.
+    """One request of a delivery and its outcome. `answer` is the beginning of the answer's body.
 
-    `status` is None where no answer came; `problem` says why the attempt does not count as taken.
+    `status` is None where no answer came; `problem` says why the attempt counts as failed.
     """
 
     __tablename__ = "outgoing_attempts"

@@ -1,4 +1,4 @@
-"""Frozen views of endpoints and deliveries, and how all of them stand, for the operator."""
+"""Frozen views of endpoints and deliveries, and the backlog of all of them, for operators."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,10 +11,10 @@ from onramp_app.db.engine import execute
 from onramp_app.outgoing_webhooks.tables import WebhookEndpoint
 from onramp_app.programs.living import living_key_of
 
-# Served by the indexes over what waits and what was given up. What waits for an endpoint that takes nothing
-# may be much, so it is counted up to a bound. One that waits for its next attempt, or behind another of its
-# object, says nothing about us; what has been due for a minute is not being sent. `now()` and not the clock,
-# because an index is searched by what does not change meanwhile.
+# Uses the partial indexes over waiting and failed deliveries. Many may wait for an endpoint that takes none,
+# so they are counted up to a bound. A delivery that waits for its next attempt, or behind another of its
+# object, says nothing about our sending; one that has been due for a minute shows that webhooks are not being
+# sent. `now()` rather than `clock_timestamp()`, because only a stable value can be searched in an index.
 _MOST_COUNTED = 100_000
 _BACKLOG = text(f"""
 SELECT (SELECT count(*) FROM (SELECT FROM outgoing_deliveries WHERE state = 'waiting'
@@ -44,8 +44,8 @@ SELECT (SELECT count(*) FROM (SELECT FROM outgoing_deliveries WHERE state = 'wai
 class EndpointView:
     """An endpoint as its program sees it. `event_types` is empty where all are wanted.
 
-    `failing_since` is when it stopped taking what it is sent; `disabled_because` a word of `Disabled`.
-    Until `previous_secret_until` an earlier secret signs too.
+    `failing_since` is when it stopped acknowledging webhooks; `disabled_because` is a word of `Disabled`.
+    Until `previous_secret_until` the earlier secret also signs.
     """
 
     id: str
@@ -63,7 +63,7 @@ class EndpointView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointWithSecret:
-    """An endpoint and its newest secret, which is shown this once."""
+    """An endpoint with its newest secret, which is shown only this once."""
 
     endpoint: EndpointView
     secret: str = field(repr=False)
@@ -71,7 +71,7 @@ class EndpointWithSecret:
 
 @dataclass(frozen=True, slots=True)
 class OperatorsEndpoint:
-    """An endpoint with the name of its program. Without `has_key` no key of that works: nothing is sent.
+    """An endpoint with the name of its program; nothing is sent unless `has_key`: one of its keys works.
 
     `waiting` and `failed` deliveries are counted up to 100,000.
     """
@@ -85,7 +85,7 @@ class OperatorsEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One request and what came back: `answer` is its beginning as text, with what is no text replaced."""
+    """One request and its outcome: `answer` is the beginning of the body, with undecodable bytes replaced."""
 
     at: datetime
     took_ms: int
@@ -98,7 +98,7 @@ class AttemptView:
 class DeliveryView:
     """An event on its way to an endpoint: `request` is the very body that is sent.
 
-    `next_attempt_at` is None once it was taken or given up. `attempts` are the newest, the last one first.
+    `next_attempt_at` is None once it is delivered or given up. `attempts` are the newest ones, newest first.
     """
 
     id: str
@@ -115,11 +115,12 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingBacklog:
-    """How outgoing webhooks stand.
+    """The backlog of outgoing webhooks.
 
-    `overdue_seconds`: for how long the oldest that an endpoint which works could have by now has not been
-    sent. `waiting` and `failed`, which were given up within a day, are counted up to 100,000. `failing`
-    endpoints take nothing at present; `disabled` ones took nothing for so long, or said that they are gone.
+    `overdue_seconds`: for how long the oldest delivery to a working endpoint has been due without being sent.
+    `waiting` and `failed` (given up in the last day) are counted up to 100,000. `failing` endpoints
+    acknowledge nothing at present; `disabled` ones acknowledged nothing for days, or answered that they are
+    gone.
     """
 
     waiting: int
@@ -130,7 +131,7 @@ class OutgoingBacklog:
 
 
 def endpoint_view(row: WebhookEndpoint, *, at: datetime) -> EndpointView:
-    """Return the view of an endpoint at a moment."""
+    """Return the view of an endpoint as of `at`."""
     is_previous = row.previous_until is not None and row.previous_until > at
     return EndpointView(
         id=row.id,
@@ -148,6 +149,6 @@ def endpoint_view(row: WebhookEndpoint, *, at: datetime) -> EndpointView:
 
 
 async def backlog(db: AsyncSession) -> OutgoingBacklog:
-    """Return how outgoing webhooks stand. Raises `DatabaseUnavailable`."""
+    """Return the backlog of outgoing webhooks. Raises `DatabaseUnavailable`."""
     row = (await execute(db, _BACKLOG)).one()
     return OutgoingBacklog(row.waiting, float(row.overdue or 0), row.failed, row.failing, row.disabled)

@@ -1,14 +1,14 @@
-"""The words of outgoing webhooks, and the limits of what programs choose."""
+"""The vocabulary of outgoing webhooks, and the limits for values that programs choose."""
 
 from datetime import timedelta
 from enum import StrEnum
 
-MAX_ENDPOINTS = 10  # of one program
+MAX_ENDPOINTS = 10  # per program
 MAX_URL_LENGTH = 1000
 MAX_DESCRIPTION = 140
 MAX_ANSWER_BYTES = 4096
-MAX_ATTEMPTS_KEPT = 20  # of one delivery, the newest
-# How long an earlier secret may go on signing beside the one that replaces it.
+MAX_ATTEMPTS_KEPT = 20  # per delivery, the newest ones
+# How long an earlier secret may keep signing beside the one that replaces it.
 MOST_OVERLAP = timedelta(days=30)
 
 
@@ -25,7 +25,7 @@ class EventType(StrEnum):
     KYC_CHANGED = "kyc.changed"
 
 
-# The type of what `webhooks-out send-test` sends; nothing is ever written with it.
+# The type of the webhook that `webhooks-out send-test` sends; no event is ever stored with it.
 TEST_TYPE = "webhook.test"
 
 

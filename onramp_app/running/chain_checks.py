@@ -1,4 +1,4 @@
-"""Checks the servers of `CHAIN_RPC`, and what the first delivery that a network showed says of our rule."""
+"""Checks the servers of `CHAIN_RPC`, and `ONRAMP_DELIVERED_RULE` against the first delivery on a network."""
 
 import asyncio
 import time
@@ -20,7 +20,11 @@ from onramp_app.running.parts import UnwellError
 
 
 async def servers(settings: Settings) -> str:
-    """Ask each server which chain it answers for, and how old its newest block is."""
+    """Ask each server for its chain id and the age of its newest block.
+
+    Raises:
+        UnwellError: `CHAIN_RPC` is unusable, or one of its servers is.
+    """
     if not settings.chain_rpc:
         return "CHAIN_RPC is not set: deliveries are believed by the provider's word."
     try:
@@ -40,7 +44,7 @@ async def servers(settings: Settings) -> str:
 
 
 async def _looked_at(servers: Servers, server: RpcServer) -> tuple[str, bool]:
-    """Return a sentence about one server, and whether it is well."""
+    """Return a sentence about one server, and whether it can be used."""
     name = f"{servers.network.name} at {server.host}"
     try:
         await refuse_other_chain(server, servers.network)
@@ -56,7 +60,11 @@ async def _looked_at(servers: Servers, server: RpcServer) -> tuple[str, bool]:
 
 
 async def delivered_rule(settings: Settings) -> str:
-    """Say which `ONRAMP_DELIVERED_RULE` fits the first delivery that a network has shown."""
+    """Return which `ONRAMP_DELIVERED_RULE` fits the first delivery that a network has shown.
+
+    Raises:
+        UnwellError: neither rule fits, or another one is set.
+    """
     if settings.database_url is None:
         return "A running application says which rule fits."
     async with transaction() as db:

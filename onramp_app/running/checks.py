@@ -1,4 +1,4 @@
-"""What `python -m onramp_app check` looks at: each part in plain words, one function a part."""
+"""The checks of `python -m onramp_app check`: one function for each part, answering with a plain sentence."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -34,7 +34,7 @@ from onramp_app.treasury.address_forms import UnusableAddress, check_address, is
 
 _TIMEOUT_SECONDS = 5
 ENOUGH_FILES = 4_096
-# Further off than any way to the provider and back takes.
+# Longer than any round trip to the provider takes, so a greater difference is the clock's.
 MAX_CLOCK_SECONDS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSED = {
@@ -117,7 +117,7 @@ async def _redis(settings: Settings) -> str:
 
 
 async def _mail(settings: Settings) -> str:
-    """Sign in to the mail server, and send nothing."""
+    """Log in to the mail server without sending anything."""
     server = smtp_server_of(settings)
     if server is None:
         return "SMTP_URL is not set: emails go to the page /outbox."
@@ -153,7 +153,7 @@ async def _proxies(settings: Settings) -> str:
 
 
 async def _returns(settings: Settings) -> str:
-    """Compare where links that work lead back to with where they may."""
+    """Compare the return addresses of links that still work with the allowed `RETURN_ORIGINS`."""
     if settings.database_url is not None:
         async with transaction() as db:
             if not await schema_is_current(db):
@@ -239,14 +239,14 @@ async def _connected(settings: Settings) -> AsyncIterator[Transport]:
 
 
 async def _provider(settings: Settings) -> str:
-    """Say that the provider answers."""
+    """Make an unsigned request to the provider."""
     async with _connected(settings) as transport:
         await transport.call(CURRENT_TIMESTAMP)
     return f"{_who(settings)} answers."
 
 
 async def _provider_clock(settings: Settings) -> str:
-    """Compare our clock with the provider's, which refuses what is signed ahead of its time."""
+    """Compare our clock with the provider's; the provider refuses requests signed ahead of its own time."""
     async with _connected(settings) as transport:
         provider_ms = int_or_none((await transport.call(CURRENT_TIMESTAMP)).data)
     if provider_ms is None:
@@ -265,7 +265,7 @@ async def _provider_clock(settings: Settings) -> str:
 
 
 async def _provider_account(settings: Settings) -> str:
-    """Make a signed request, and see whether what `ASSETS` offers can be bought."""
+    """Make a signed request, and check that the provider sells everything that `ASSETS` offers."""
     async with _connected(settings) as transport:
         found = await client_from(settings, transport).coins_and_chains()
     for asset, networks in settings.assets.items():
@@ -284,7 +284,7 @@ async def _provider_account(settings: Settings) -> str:
 
 
 async def _treasury_addresses(settings: Settings) -> str:
-    """Look at the form and checksum of every treasury address. What is sent to a wrong one is lost."""
+    """Check the form and checksum of every treasury address. Money sent to a wrong address is lost."""
     unknown = set()
     for network, addresses in settings.treasury_addresses.items():
         for number, treasury in enumerate(addresses, start=1):
@@ -302,7 +302,7 @@ async def _treasury_addresses(settings: Settings) -> str:
     return "Each has the form and, where there is one, the checksum of its network."
 
 
-# Each returns a sentence on what is well, or raises.
+# Each returns a sentence about a part that is well, or raises `UnwellError` or `DatabaseUnavailable`.
 CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
     "migrations": _migrations,
@@ -332,12 +332,12 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
 
 async def check_everything(settings: Settings) -> list[CheckedPart]:
     """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
-    # At once: an address that swallows what is sent to it costs one time-out and not several.
+    # Concurrently, so that hosts that drop packets cost one time-out in all, not one for each check.
     parts = await asyncio.gather(*(_checked(name, look_at(settings)) for name, look_at in CHECKS.items()))
     database = next(part for part in parts if part.name == "database")
     if database.is_well:
         return parts
-    # Each line stands for itself in what a program reads of them: which database, not only that there is one.
+    # A program may read each line alone, so each says which database failed and why, not only that one did.
     return [replace(part, detail=database.detail) if part.detail == AWAY.detail else part for part in parts]
 
 

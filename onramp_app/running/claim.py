@@ -1,6 +1,6 @@
-"""The claim of a production instance on its database: held alone, or shared by all that have Redis.
+"""The claim of a production instance on its database: exclusive, or shared by all instances that use Redis.
 
-Without Redis each instance would keep its own states of the pages and its own throttles.
+Without Redis each instance would keep its own page states and its own throttles.
 """
 
 import asyncio
@@ -32,16 +32,17 @@ _log = structlog.get_logger(__name__)
 async def claim(
     settings: Settings, *, handover_seconds: int = HANDOVER_SECONDS, renew_seconds: float = RENEW_SECONDS
 ) -> AsyncIterator[None]:
-    """Hold the claim for as long as the context lasts. Outside production nothing is claimed.
+    """Hold the claim while the context lasts. Outside production nothing is claimed.
 
-    The claim is a lease that is renewed all the time. An instance that loses it ends its own process.
+    The claim is a lease that is renewed continually. An instance that loses it ends its own process.
 
     Args:
-        handover_seconds: how long an old release may take to leave.
+        settings: the settings of this instance.
+        handover_seconds: how long the old release may take to release the claim.
         renew_seconds: the time between two renewals.
 
     Raises:
-        ConfigurationError: another instance holds the database, and one of the two has no Redis.
+        ConfigurationError: another instance holds the claim, and one of the two has no Redis.
         DatabaseUnavailable: the database does not answer.
     """
     if not settings.is_production or settings.database_url is None:
@@ -55,7 +56,7 @@ async def claim(
         async with background_tasks(keeping):
             yield
     finally:
-        if not is_shared:  # Others may hold it too, and renew it.
+        if not is_shared:  # A shared claim may be held and renewed by others.
             await _leave(lease)
 
 
@@ -73,10 +74,10 @@ async def _take(lease: Lease, handover_seconds: int) -> None:
 
 
 async def _keep(lease: Lease, renew_seconds: float) -> None:
-    """Renew the claim; end this process when another instance has it.
+    """Renew the claim; end this process when another instance has taken it.
 
-    Going on without it would mean two instances that know nothing of each other's sessions and counts.
-    While the database itself is away there is nothing to claim, so this waits for it.
+    Without the claim, two instances would run that do not know each other's sessions and counts. While the
+    database is down nothing can be claimed, so this waits for it.
     """
     async with await direct.connect(direct.Use.INSTANCE) as connection:
         while await lease.take(connection):
@@ -87,7 +88,7 @@ async def _keep(lease: Lease, renew_seconds: float) -> None:
 
 
 async def _leave(lease: Lease) -> None:
-    """Let the next instance begin at once. Where the database is away, the claim runs out."""
+    """Release the claim, so that the next instance can start at once; if the database is down, it expires."""
     with contextlib.suppress(DatabaseUnavailable, TimeoutError):
         async with (
             asyncio.timeout(_CLAIM_WITHIN_SECONDS),

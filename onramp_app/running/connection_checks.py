@@ -1,4 +1,4 @@
-"""Checks the database connections of this process: their number, that they are sessions, their login."""
+"""Checks this process's database connections: how many it gets, that they are sessions, and their role."""
 
 import contextlib
 
@@ -28,15 +28,15 @@ _log = structlog.get_logger(__name__)
 
 
 def _needed(settings: Settings) -> int:
-    """Return how many of the server's connections one process takes: behind a pooler only the held ones."""
+    """Return how many server connections one process needs: behind a pooler, only its long-lived ones."""
     return len(Use) if settings.database_direct_url else settings.database_connections
 
 
 async def ask_redis(url: str, *, seconds: float) -> None:
-    """Wait for an answer of Redis.
+    """Ping Redis.
 
     Raises:
-        UnwellError: it does not answer in time, or lets nobody in.
+        UnwellError: it does not answer in time, or refuses the login.
     """
     client = Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds)
     try:
@@ -60,7 +60,7 @@ def _too_few(settings: Settings, found: Capacity) -> str:
 
 
 async def connections(settings: Settings) -> str:
-    """Compare `DATABASE_CONNECTIONS` with what the server grants."""
+    """Compare the connections that one process needs with what the server grants its login."""
     if settings.database_url is None:
         return f"The embedded PostgreSQL grants the {settings.database_connections} of DATABASE_CONNECTIONS."
     found, needed = await _capacity(), _needed(settings)
@@ -73,7 +73,7 @@ async def connections(settings: Settings) -> str:
 
 
 async def sessions(settings: Settings) -> str:
-    """Find out whether locks and notifications have a connection of their own."""
+    """Check that locks and notifications get a connection that no pooler shares."""
     if settings.database_url is None:
         return "The embedded PostgreSQL is used without a pooler."
     try:
@@ -86,7 +86,7 @@ async def sessions(settings: Settings) -> str:
 
 
 async def role(settings: Settings) -> str:
-    """Check what transactions may do; in production the login itself may do no more."""
+    """Check that transactions cannot change the schema; in production, that the login cannot either."""
     if settings.database_url is None:
         return f"The embedded PostgreSQL is used as {APPLICATION_ROLE}."
     async with transaction() as db:
@@ -110,7 +110,7 @@ async def role(settings: Settings) -> str:
 
 
 async def warn_at_start() -> None:
-    """Write into the log what `check` would find wrong with connections, and go on.
+    """Log a warning for what `check` would find wrong with connections and role, and go on.
 
     Raises:
         DatabaseUnavailable: the checks could not be made.
@@ -124,7 +124,7 @@ async def warn_at_start() -> None:
 
 
 async def readiness_part(db: AsyncSession) -> CheckedPart:
-    """Return whether this process gets the connections that it asks for, the inbox above all."""
+    """Return whether this process gets the connections it asks for, above all the inbox's own."""
     found, settings = await capacity(db), get_settings()
     with contextlib.suppress(DatabaseUnavailable):
         await get_inbox().open()

@@ -1,6 +1,6 @@
-"""Reports whether this instance can serve, and the state of the whole system, each part with its reason.
+"""Reports whether this instance is ready to serve, and the state of the whole system, part by part.
 
-Each question is answered within two seconds, even while the database is away.
+Each report is answered within two seconds, even while the database is down.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from onramp_app.running.connection_checks import ask_redis, readiness_part
 from onramp_app.running.parts import CheckedPart, UnwellError
 
 ANSWER_SECONDS = 1.5
-# What is older than this and not done yet has been forgotten, or there is too much of it.
+# Work that has waited longer than this was forgotten, or there is too much of it.
 BACKLOG_SECONDS = 60
-# The reader may be a while at a long list, and with a provider that answers slowly.
+# Reading takes longer where the list is long or the provider answers slowly.
 READ_SECONDS = 60
 _POLLS = 3
-# A mail server may be away for a while; who waits for a link to set a password will not for long.
+# A mail server may be down for a while, but people who wait for a link to set a password soon give up.
 MAIL_SECONDS = 600
-# What is due and goes to an endpoint that works is sent within seconds.
+# A due webhook to a working endpoint is normally sent within seconds.
 WEBHOOK_SECONDS = 300
 
 _SCHEMA = {
     Schema.CURRENT: CheckedPart("schema", is_well=True),
-    # A migration is compatible with the release before it, which goes on while the new one starts.
+    # A migration is compatible with the previous release, which keeps running while the new one starts.
     Schema.NEWER: CheckedPart("schema", is_well=True, detail="It is the schema of a newer release."),
     Schema.TOO_NEW: CheckedPart(
         "schema",
@@ -50,7 +50,7 @@ _READER = text("""
 SELECT until > clock_timestamp() AS is_held, clock_timestamp() - worked_at AS ago
   FROM leases WHERE name = :name
 """)
-# Orders that fail wait longer and have cases of their own.
+# Orders whose applying failed are left out: they back off for longer, and have their own cases.
 _BACKLOG = text("""
 SELECT extract(epoch FROM now() - least(
     (SELECT min(received_at) FROM webhook_events WHERE handled_at IS NULL),
@@ -69,14 +69,14 @@ async def readiness() -> list[CheckedPart]:
 async def status() -> list[CheckedPart]:
     """Return the state of each part of the system. Never raises for a part that is down.
 
-    None of them is a reason to send people to another instance, which would see the same.
+    None of these is a reason to route people to another instance, which would report the same.
     """
     system, redis = await asyncio.gather(_answered_in_time(_system), _redis())
     return system + redis + _listening()
 
 
 async def _answered_in_time(look: Look) -> list[CheckedPart]:
-    """Look at the database, and say that it does not answer when that takes too long."""
+    """Run a look at the database, and report the database as not answering when it takes too long."""
     looking = asyncio.create_task(_look(look))
     try:
         await asyncio.wait({looking}, timeout=ANSWER_SECONDS)
@@ -107,14 +107,14 @@ async def _system(db: AsyncSession) -> list[CheckedPart]:
     schema = _SCHEMA[await schema_of(db)]
     if not schema.is_well:
         return [schema]
-    # Networks that nobody reads are no part of the system.
+    # Without CHAIN_RPC no network is read, so none is a part of the system.
     chain = [await _chain(db)] if get_settings().chain_rpc else []
     parts = [await _reader(db), await _backlog(db), await _mail(db), await _outgoing_webhooks(db)]
     return [schema, *parts, *chain]
 
 
 async def _redis() -> list[CheckedPart]:
-    """Return whether Redis answers. An instance without it goes on crediting; only its pages stand still."""
+    """Return whether Redis answers. While it is down, an instance still credits; only its pages freeze."""
     url = get_settings().redis_url
     if url is None:
         return []
@@ -126,15 +126,15 @@ async def _redis() -> list[CheckedPart]:
 
 
 def _listening() -> list[CheckedPart]:
-    """Return whether announcements reach this process; without them its pages look every two seconds."""
+    """Return whether NOTIFY reaches this process; without it, its pages look every two seconds."""
     if echo_test.is_well is None:
-        return []  # It has not been tested yet, or this process shows no pages.
+        return []  # Not tested yet, or this process serves no pages.
     detail = "" if echo_test.is_well else "Announcements of the database do not arrive; pages look every 2 s."
     return [CheckedPart("listening", is_well=echo_test.is_well, detail=detail)]
 
 
 async def _reader(db: AsyncSession) -> CheckedPart:
-    """Judge by what was read: a reader that holds its lease and reads nothing is none."""
+    """Judge the reader by its last read, not only by its lease: one that reads nothing counts as missing."""
     row = (await execute(db, _READER, {"name": LEASE})).one_or_none()
     most = timedelta(seconds=max(READ_SECONDS, _POLLS * get_settings().onramp_poll_seconds))
     if row is None or not row.is_held:
@@ -168,7 +168,7 @@ async def _mail(db: AsyncSession) -> CheckedPart:
 
 
 async def _outgoing_webhooks(db: AsyncSession) -> CheckedPart:
-    """Judge by what could have been sent: an endpoint that takes nothing is its program's to repair."""
+    """Judge by webhooks that could have been sent: an endpoint that takes none is its program's to repair."""
     stands = await webhook_backlog(db)
     words = []
     if is_late := stands.overdue_seconds >= WEBHOOK_SECONDS:

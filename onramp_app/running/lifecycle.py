@@ -1,6 +1,6 @@
-"""The life of a process: what it starts, in order, and stops in the reverse order.
+"""The lifecycle of a process: what it starts, in order, and closes in reverse order.
 
-An instance, a worker and a command differ in how much they start; all close by the same list.
+A web instance, a worker and a command differ in how much they start; all of them close the same list.
 """
 
 import asyncio
@@ -43,14 +43,14 @@ _log = structlog.get_logger(__name__)
 
 
 async def close_provider() -> None:
-    """Close the connection to the provider, and forget quotes and options that were read by it."""
+    """Close the connection to the provider, and drop the quotes and options that were read through it."""
     await quotes.close()
     catalogue.forget()
     await connection.close()
 
 
-# Opened when first needed. Each may use those above it until it is closed: what waits for NOTIFY goes out
-# through the pool, and a reading of the rates asks the provider.
+# Opened when first needed. Each may use those above it until it is closed: the listener for NOTIFY uses the
+# database pool, and reading the rates asks the provider.
 HELD: Sequence[Close] = (
     engine.dispose,
     throttle.close,
@@ -63,12 +63,12 @@ HELD: Sequence[Close] = (
 
 
 async def disconnect(held: Sequence[Close] = HELD) -> None:
-    """Close what this process holds open, the last of the list first; what is not open is left alone.
+    """Close what this process holds open, in reverse order of the list; what is not open is skipped.
 
-    The process may open it again, as it has to where another event loop takes over.
+    The process may open everything again, as it must when another event loop takes over.
 
     Raises:
-        Exception: what one of them raised; all others are closed all the same.
+        Exception: what one close raised; all the others are closed nevertheless.
     """
     async with AsyncExitStack() as stack:
         for close in held:
@@ -77,7 +77,7 @@ async def disconnect(held: Sequence[Close] = HELD) -> None:
 
 @asynccontextmanager
 async def connections(held: Sequence[Close] = HELD) -> AsyncIterator[None]:
-    """Close everything that the process has opened, when the context ends."""
+    """Close everything in `held` that the process has opened, when the context ends."""
     try:
         yield
     finally:
@@ -86,10 +86,10 @@ async def connections(held: Sequence[Close] = HELD) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def web_instance(settings: Settings) -> AsyncIterator[None]:
-    """Be ready to serve pages and the API for as long as the context lasts.
+    """Start what pages and the API need, and keep it running while the context lasts.
 
     Raises:
-        ConfigurationError: as for `worker`; a second production instance without `REDIS_URL`.
+        ConfigurationError: as for `worker`; or this is a second production instance without `REDIS_URL`.
         DatabaseUnavailable: the database does not answer.
     """
     async with AsyncExitStack() as life:
@@ -110,10 +110,10 @@ async def web_instance(settings: Settings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def worker(settings: Settings) -> AsyncIterator[None]:
-    """Do the background work for as long as the context lasts, without claiming the database.
+    """Do the background work while the context lasts, without claiming the database.
 
     Raises:
-        ConfigurationError: a database with play money in production; an asset whose decimals nobody knows;
+        ConfigurationError: production uses a database with play money; the decimals of an asset are unknown;
             WORKER_PORT cannot be listened on.
         DatabaseUnavailable: the database does not answer.
     """
@@ -130,9 +130,9 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
 
 
 async def run_worker() -> None:
-    """Be a worker until the process gets SIGINT or SIGTERM (`python -m onramp_app worker`).
+    """Run as a worker until the process receives SIGINT or SIGTERM (`python -m onramp_app worker`).
 
-    The process ends within ten seconds of the signal, whatever it waits for.
+    The process ends within ten seconds of the signal, whatever it is waiting for.
 
     Raises:
         ConfigurationError, DatabaseUnavailable: as for `worker`.
@@ -141,8 +141,8 @@ async def run_worker() -> None:
 
     async def work() -> None:
         async with worker(get_settings()):
-            # What the start has built stays until the end. Looking through all of it for garbage, as Python
-            # does now and then, would keep payments waiting for a fifth of a second or more.
+            # The objects built at the start live until the end. Python's occasional full garbage collection
+            # over all of them would hold up payments for a fifth of a second or more.
             gc.collect()
             gc.freeze()
             _log.info("worker begins")
@@ -183,7 +183,7 @@ async def _prepare_books(settings: Settings) -> None:
     await changes.record_changes()
 
 
-# Each part is served by an index, and stops at the first row it finds.
+# Each subquery uses an index, and stops at the first row it finds.
 _OTHER_MONEY = text("""
 SELECT EXISTS (SELECT FROM top_ups WHERE environment <> 'live')
     OR EXISTS (SELECT FROM provider_orders WHERE environment < 'live')
@@ -194,10 +194,10 @@ SELECT EXISTS (SELECT FROM top_ups WHERE environment <> 'live')
 
 
 async def refuse_other_money(environment: Environment) -> None:
-    """Keep play money out of production: a balance made in a simulator would be paid out for real.
+    """Keep play money out of production: a balance made in a simulator would be spendable as real money.
 
     Raises:
-        ConfigurationError: this is production, and the database holds orders of a simulator or sandbox.
+        ConfigurationError: `environment` is live, and the database holds records of a simulator or sandbox.
     """
     if environment is not Environment.LIVE:
         return

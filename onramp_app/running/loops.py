@@ -1,4 +1,4 @@
-"""Runs a process's event loop on uvloop, which takes less time for each request than Python's own."""
+"""Runs a process's event loop on uvloop, which spends less time on each request than Python's own loop."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,6 +13,6 @@ Result = TypeVar("Result")
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end, as `asyncio.run` does. The server of the pages chooses in the same way."""
+    """Run a coroutine to its end, as `asyncio.run` does. The web server chooses its loop in the same way."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
         return runner.run(main)

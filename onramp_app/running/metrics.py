@@ -1,8 +1,8 @@
-"""What `/metrics` says: the counters of this process, and gauges of the whole system, read at each scrape.
+"""The content of `/metrics`: counters of this process, and gauges of the whole system read at each scrape.
 
-Gauges of the system are the same at every process that is asked, so dashboards take their maximum, never
-their sum. While the database does not answer in time they are missing, `database_up` is 0, and the rest is
-answered all the same.
+System gauges are the same whichever process is scraped, so dashboards take their maximum, never their sum.
+While the database does not answer in time they are missing and `database_up` is 0; all other metrics are
+still returned.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ from onramp_app.top_ups.transitions import OPEN_SQL
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 READ_SECONDS = 1.5
-# Whoever asks more often gets what was read last: scrapes take no more than one connection.
+# More frequent scrapes get the cached reading, so that scrapes take no more than one connection.
 FRESH_SECONDS = 1.0
 
-# Each is served by an index over what is not done yet.
+# Each subquery uses a partial index over the unfinished rows.
 _WAITING = text("""
 SELECT 'webhooks' AS kind, count(*) AS number, extract(epoch FROM now() - min(received_at)) AS age
   FROM webhook_events WHERE handled_at IS NULL AND environment = :environment
@@ -63,7 +63,7 @@ _TOP_UPS = text(
     _AGED.format(name="status", at="created_at", table="top_ups", condition=f"status IN ({OPEN_SQL})")
 )
 _CASES = text(_AGED.format(name="kind", at="opened_at", table="exceptions", condition="closed_at IS NULL"))
-# Served by the index over what is on hold.
+# Uses the partial index over held debits.
 _HOLDS = text("""
 SELECT count(*) AS number, extract(epoch FROM now() - min(expires_at)) AS overdue
   FROM debits WHERE status = 'held' AND environment = :environment
@@ -80,8 +80,8 @@ def check_token(given: str | None) -> None:
     """Check the bearer token of a scrape.
 
     Raises:
-        NotFound: no METRICS_TOKEN is set.
-        Unauthenticated: it is another one.
+        NotFound: METRICS_TOKEN is not set.
+        Unauthenticated: the token is not that of METRICS_TOKEN.
     """
     expected = get_settings().metrics_token
     if expected is None:
@@ -91,14 +91,14 @@ def check_token(given: str | None) -> None:
 
 
 async def exposition() -> bytes:
-    """Return all metrics in the text format of Prometheus, within two seconds whatever is away."""
+    """Return all metrics in the Prometheus text format, within two seconds whatever is down."""
     system = await _system_reading().get()
-    build = await asyncio.to_thread(_build)  # The first time it reads the code.
+    build = await asyncio.to_thread(_build)  # The first call reads and hashes the whole code.
     return generate_latest(REGISTRY) + generate_latest(_Read([build, *_pool(), *system]))
 
 
 class _Read(Collector):
-    """Families that were read for one scrape."""
+    """A collector of metric families that were read for one scrape."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -139,7 +139,7 @@ def _pool() -> list[Metric]:
 
 
 class SystemReading:
-    """Reads the gauges of the system, one reading at a time for all who ask. Belongs to one event loop."""
+    """Reads the system's gauges, one reading for all concurrent scrapes. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._reading: asyncio.Task[list[Metric]] | None = None
@@ -147,7 +147,7 @@ class SystemReading:
         self._families: list[Metric] = []
 
     async def get(self) -> list[Metric]:
-        """Return the gauges; only `database_up` where the database does not answer in time. Never raises."""
+        """Return the gauges, or only `database_up` if the database does not answer in time. Never raises."""
         if monotonic() < self._read_until:
             return self._families
         if self._reading is None or self._reading.done():
@@ -183,7 +183,7 @@ def _system_reading() -> SystemReading:
 
 
 def forget() -> None:
-    """Forget what was read, before this process uses another database."""
+    """Drop the cached reading, before this process uses another database."""
     _readings.clear()
 
 

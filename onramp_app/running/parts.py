@@ -1,4 +1,4 @@
-"""The state of one part of the installation, as `check` and the health addresses report it."""
+"""The state of one part of the installation, as `check` and the health endpoints report it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CheckedPart:
-    """The state of one part. `detail` is a sentence for the operator, without secrets, or nothing."""
+    """The state of one part. `detail` is a sentence for the operator, without secrets, or empty."""
 
     name: str
     is_well: bool
@@ -15,7 +15,7 @@ class CheckedPart:
 
 
 def health_document(parts: Sequence[CheckedPart]) -> dict[str, Any]:
-    """Return the JSON document of the health addresses: `status` is `ok` only when each part is."""
+    """Return the JSON document of the health endpoints: `status` is `ok` only when every part is well."""
     return {
         "status": "ok" if all(part.is_well for part in parts) else "failed",
         "checks": {

@@ -1,7 +1,7 @@
-"""The port of a worker, on which it can be seen: `/api/health/live`, `/ready` and `/status`, and `/metrics`.
+"""The monitoring port of a worker: `/api/health/live`, `/ready` and `/status`, and `/metrics`.
 
-The same addresses and answers as an instance's. A server of its own, and a small one: a worker serves no
-people, and starts without the web framework. It reads the head of a request, bounded, and closes afterwards.
+Paths and answers are those of a web instance. The server is a small one of its own, because a worker serves
+no people and starts without the web framework. It reads the head of one request, bounded, answers and closes.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ class _Answer:
 
 @asynccontextmanager
 async def worker_port(settings: Settings) -> AsyncIterator[int | None]:
-    """Answer on the port of a worker while the context lasts; yields the port.
+    """Answer on the monitoring port of a worker while the context lasts; yield the port, or None without one.
 
-    Without WORKER_PORT a taken port is only said in the log: money does not wait for a view of the process.
+    If WORKER_PORT is not set, a taken port is only logged: crediting does not wait for monitoring.
 
     Raises:
         ConfigurationError: WORKER_PORT cannot be listened on.
@@ -93,7 +93,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def _parsed(head: bytes) -> tuple[str, str, str | None]:
-    """Return the method, the path without its query, and the bearer token; empty where it is no request."""
+    """Return the method, the path without its query, and the bearer token; empty if `head` is not HTTP/1."""
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):

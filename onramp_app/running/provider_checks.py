@@ -1,4 +1,4 @@
-"""Checks what shows once the provider is used: its webhooks, its limits, what it thinks of our addresses."""
+"""Checks against the provider: app id, patterns of our addresses, chain ids, webhooks, request limits."""
 
 import re
 
@@ -13,12 +13,12 @@ from onramp_app.running.parts import UnwellError
 from onramp_app.treasury.address_forms import UnusableAddress, check_address
 from onramp_app.treasury.places import Place, places_of
 
-# The provider's demonstrations: the person types an address there, and ours in the link is ignored.
+# The provider's demo apps: people type in an address there, and the one in our link is ignored.
 DEMO_APP_IDS = (1, 2)
 
 
 async def app_id(settings: Settings) -> str:
-    """Look for the app ids of the provider's demonstrations, which never deliver to our addresses."""
+    """Refuse the app ids of the provider's demo apps, which never deliver to our addresses."""
     if settings.onramp_app_id in DEMO_APP_IDS:
         raise UnwellError(
             f"ONRAMP_APP_ID is {settings.onramp_app_id}, one of the provider's demonstrations: it ignores our"
@@ -28,7 +28,7 @@ async def app_id(settings: Settings) -> str:
 
 
 def refuse_addresses(settings: Settings, found: CoinsAndChains) -> str:
-    """Compare every treasury address with the provider's own pattern of its network.
+    """Compare every treasury address and memo with the provider's own pattern for its network.
 
     Raises:
         UnwellError: the provider would refuse an address, or a memo.
@@ -58,10 +58,10 @@ def refuse_other_chains(settings: Settings, found: CoinsAndChains) -> str:
     """Compare the chains that `CHAIN_RPC` reads with the ids that the provider names for its networks.
 
     Returns:
-        A sentence with a space before it, or nothing where there is nothing to compare.
+        A sentence with a leading space, or "" where there is nothing to compare.
 
     Raises:
-        UnwellError: the provider delivers on another chain than the one that is read.
+        UnwellError: the provider delivers on a different chain from the one that is read.
     """
     named = {chain.symbol: chain.evm_id for chain in found.chains.values() if chain.evm_id is not None}
     compared = {name: named[name] for name in settings.chain_rpc if name in NETWORKS and name in named}
@@ -75,7 +75,7 @@ def refuse_other_chains(settings: Settings, found: CoinsAndChains) -> str:
 
 
 def _is_named_already(place: Place) -> bool:
-    """Return whether the check of the address's own form finds it wrong."""
+    """Return whether the check "treasury addresses" already reports this address."""
     try:
         check_address(place.network, place.address, memo=place.memo)
     except UnusableAddress:
@@ -84,7 +84,7 @@ def _is_named_already(place: Place) -> bool:
 
 
 async def webhooks(settings: Settings) -> str:
-    """Say what the signed header of the first webhook carried, which the provider does not document."""
+    """Report what the signed header of the first webhook carried, which the provider does not document."""
     if not await _is_readable(settings):
         return "They are looked at once the schema is up to date."
     first = await first_webhook()
@@ -102,7 +102,7 @@ async def webhooks(settings: Settings) -> str:
 
 
 async def reading(settings: Settings) -> str:
-    """Say how often we read the provider's orders, and whether it asked us to read less."""
+    """Report how often we read the provider's orders, and how often it answered 429 (too many requests)."""
     if not await _is_readable(settings):
         return "It is looked at once the schema is up to date."
     walks, busy = await open_walks(), await busy_answers()

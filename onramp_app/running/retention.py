@@ -1,7 +1,7 @@
-"""Deletes what is kept for a time only, once a day by one of the instances.
+"""Deletes data whose retention has ended, once a day, by one of the instances.
 
-`RULES` is the whole list, and docs/privacy.md says the same of each table; a test compares the two. The
-books, the audit log, top-ups and what the provider was read to say are kept for good.
+`RULES` is the complete list. docs/privacy.md says the same for each table, and a test compares the two. The
+books, the audit log, top-ups and the provider's records are kept for good.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What a rule compares with: this moment, and the one `RETENTION_DAYS` before it."""
+    """The times that rules compare with: now, and `RETENTION_DAYS` before now."""
 
     now: datetime
     before: datetime
@@ -48,12 +48,12 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which rows of a table go.
+    """Which rows of a table are deleted.
 
     Attributes:
-        table: whose rows.
-        kept: for how long they stay, in the words of docs/privacy.md.
-        goes: the condition by which they go.
+        table: the table.
+        kept: for how long its rows are kept, in the words of docs/privacy.md.
+        goes: the condition under which a row is deleted.
     """
 
     table: type[Row]
@@ -61,11 +61,11 @@ class Rule:
     goes: Callable[[Moments], ColumnElement[bool]]
 
     def delete_some(self, at: Moments, *, most: int) -> Delete:
-        """Return the statement that deletes some of these rows."""
+        """Return the statement that deletes up to `most` of these rows."""
         key = tuple_(*self.table.__table__.primary_key)  # type: ignore[attr-defined]
         goes = self.goes(at)
         some = select(*self.table.__table__.primary_key).where(goes).limit(most)  # type: ignore[attr-defined]
-        # Asked again, since a row may have come to life again between the look and the deed.
+        # The condition is repeated, since a row may have changed between the subquery and the delete.
         return delete(self.table).where(key.in_(some), goes)
 
 
@@ -88,13 +88,13 @@ RULES: Final[tuple[Rule, ...]] = (
         "`RETENTION_DAYS` after their end",
         lambda at: or_(col(AuthSession.revoked_at) < at.before, col(AuthSession.expires_at) < at.before),
     ),
-    # A client that kept one for longer than this without using it hears of no theft any more.
+    # If a copy of a used token comes back after this time, the reuse (a theft) is no longer detected.
     Rule(
         RefreshToken,
         "`RETENTION_DAYS` after they were used",
         lambda at: col(RefreshToken.used_at) < at.before,
     ),
-    # One that waits is never old: it is money that somebody may still miss.
+    # One that is still to be handled is never too old: it may be money that somebody is waiting for.
     Rule(
         StoredWebhook,
         "`RETENTION_DAYS`, once they were acted on",
@@ -134,7 +134,7 @@ RULES: Final[tuple[Rule, ...]] = (
             col(LinkSession.ended_at) < at.now - _DAY, col(LinkSession.expires_at) < at.now - _DAY
         ),
     ),
-    # Those that a top-up names say who asked for it, and stay with it.
+    # A link that a top-up refers to says who asked for the top-up, and is kept with it.
     Rule(
         AddMoneyLink,
         "`RETENTION_DAYS` after their time, where nothing was added by them",
@@ -143,7 +143,7 @@ RULES: Final[tuple[Rule, ...]] = (
             ~select(TopUp.id).where(col(TopUp.link_id) == col(AddMoneyLink.id)).exists(),
         ),
     ),
-    # Its deliveries and their attempts go with it. One that waits is never old: it is given up after days.
+    # Its deliveries and their attempts are deleted with it. None waits for ever: it is given up after days.
     Rule(
         OutgoingEvent,
         "`RETENTION_DAYS`, once they were taken or given up everywhere",
@@ -162,7 +162,7 @@ RULES: Final[tuple[Rule, ...]] = (
 
 
 async def purge_daily() -> None:
-    """Purge at once, and then once a day, for ever. What fails is tried the next day."""
+    """Purge now and then once a day, for ever. A purge that fails is repeated the next day."""
     while True:
         try:
             if purged := await purge():
@@ -173,12 +173,12 @@ async def purge_daily() -> None:
 
 
 async def purge() -> dict[str, int]:
-    """Delete what has been kept for as long as it has to be, by `RULES`.
+    """Delete the rows whose retention has ended, by `RULES`.
 
-    Returns how many rows went from each table; nothing when another instance is purging.
+    Returns the number of rows deleted from each table. Where another instance is purging, rules are skipped.
 
     Raises:
-        DatabaseUnavailable: the database does not answer; what was deleted before stays deleted.
+        DatabaseUnavailable: the database does not answer; rows deleted before that stay deleted.
     """
     now = await database_time()
     at = Moments(now, before=now - timedelta(days=get_settings().retention_days))

@@ -1,7 +1,7 @@
-"""The background loops of a process: read provider and networks, apply what was read, send, end holds.
+"""The background loops of a process: read provider and networks, apply orders, send messages, end holds.
 
-Any number of processes may run. A process can be killed at any moment: what is to be done stands in the
-database, and the next one does it.
+Any number of processes may run them. A process can be killed at any moment: the work still to be done is
+recorded in the database, and another process picks it up.
 """
 
 from collections.abc import AsyncIterator, Coroutine
@@ -38,7 +38,7 @@ from onramp_app.verification.reader import keep_reading
 APPLY_TICK_SECONDS = 1.0
 SYMBOLS_EVERY_SECONDS = 3600
 SYMBOLS_RETRY_SECONDS = 15
-# Longer than a transaction of fifty orders and what it waits for.
+# Longer than a transaction of fifty orders takes, including its waits for locks.
 APPLY_WITHIN_SECONDS = 15.0
 SEALING_SECONDS = 60.0
 RELEASE_WITHIN_SECONDS = 15.0
@@ -46,14 +46,14 @@ RELEASE_WITHIN_SECONDS = 15.0
 
 @asynccontextmanager
 async def background_work() -> AsyncIterator[None]:
-    """Run the loops of this process while the context lasts; each stops between two transactions."""
+    """Run this process's background loops while the context lasts; each stops between two transactions."""
     provider = get_provider()
     ids = _LiveIds(provider)
     delivery = delivery_of(get_settings())
     async with background_tasks(
         Reader(provider, run_clock=run_clock).run(),
         keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
-        # What is new does not wait for orders that are likely to fail again.
+        # Separate, so that new orders do not wait behind those that are likely to fail again.
         keep_running("retries", lambda: retry_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
         keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS),
         keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS),
@@ -79,33 +79,34 @@ async def background_work() -> AsyncIterator[None]:
 
 
 def _verification() -> list[Coroutine[Any, Any, None]]:
-    """Return the loop that asks how verifications stand, where the provider can be asked."""
+    """Return the loop that reads the state of verifications, or none without `ONRAMP_WHITE_LABEL`."""
     if not get_settings().onramp_white_label:
         return []
     return [keep_running("verification", keep_reading, within_seconds=ASKING_SECONDS)]
 
 
 class _LiveIds:
-    """The provider's own map of coins and chains, as last read; None until then."""
+    """The provider's own map of coins and chains, as last read; `known` is None until the first read."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self.known: Symbols | None = None
 
     async def keep(self) -> None:
-        """Read the map every 15 seconds until that has succeeded, and then once an hour."""
+        """Read the map every 15 seconds until a read has succeeded, and then once an hour."""
         while True:
             made_progress()
             try:
                 self.known = symbols_of(await self._provider.id_maps(), get_settings())
             except ProviderUnavailable as error:
-                # Meanwhile the last ones do, or the documented ones. What those do not know is judged later.
+                # Until then the last map is used, or the documented one. Orders unknown to it are judged
+                # later.
                 provider_away.happened(error=type(error).__name__, wait_seconds=SYMBOLS_RETRY_SECONDS)
             await rest(SYMBOLS_RETRY_SECONDS if self.known is None else SYMBOLS_EVERY_SECONDS)
 
 
 async def apply_loop(ids: _LiveIds) -> None:
-    """Apply what was read: at once when the reader is in this process, else within a second."""
+    """Apply orders that were read: at once if the reader is in this process, otherwise within a second."""
     judged_with: Symbols | None = None
     most = ORDERS_AT_ONCE
     while True:
@@ -122,7 +123,7 @@ async def apply_loop(ids: _LiveIds) -> None:
 
 
 async def retry_loop(ids: _LiveIds) -> None:
-    """Try orders again that could not be applied, within a second of the end of their wait."""
+    """Retry orders that could not be applied, within a second of the end of their back-off."""
     while True:
         applied = await retry_some(ids.known or DOCUMENTED)
         changed_people.announce_changes(applied.users, applied.credits)

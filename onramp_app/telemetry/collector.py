@@ -1,8 +1,8 @@
-"""Sends spans and log lines to an OpenTelemetry collector, where `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
+"""Sends spans and log lines to an OpenTelemetry collector, if `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
 
-The SDK is imported only then: an ordinary start stays as quick as it is. What is sent waits in bounded queues
-that threads of their own empty, so a collector that is slow or away costs its own data and nothing else. Log
-lines are sent as they are written, after the redaction.
+The SDK is imported only then, so that an ordinary start stays fast. Data waits in bounded queues that
+separate threads empty, so a collector that is slow or down loses only its own data. Log lines are sent as
+they are written, after redaction.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 SERVICE = "onramp_app"
-# For all tries of one request to the collector.
+# For one request to the collector, retries included.
 SEND_SECONDS = 2.0
 SEND_EVERY_SECONDS = 1.0
 MOST_WAITING = 4096
 AT_ONCE = 512
-# At the end of the process, for what still waits.
+# For sending what is still queued when the process ends.
 CLOSE_SECONDS = 2.0
 
 _SEVERITIES = {"debug": 5, "info": 9, "warning": 13, "error": 17, "critical": 21}
@@ -41,10 +41,11 @@ _away = Fault(
 
 @asynccontextmanager
 async def collected(settings: Settings, *, role: str) -> AsyncIterator[None]:
-    """Send spans and log lines while the context lasts, if a collector is set; and what waits at its end.
+    """Send spans and log lines while the context lasts, if a collector is set; at its end, flush the queues.
 
     Args:
-        role: what this process is, `instance` or `worker`.
+        settings: name the collector.
+        role: the role of this process, `instance` or `worker`.
     """
     if settings.otel_exporter_otlp_endpoint is None:
         yield
@@ -61,10 +62,10 @@ async def collected(settings: Settings, *, role: str) -> AsyncIterator[None]:
 
 
 class _Complaints(logging.Handler):
-    """Counts what the SDK complains of. It would log a line for each span that finds its queue full."""
+    """Counts the SDK's warnings, which would otherwise log a line for each span that finds the queue full."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # The text before its values are put in: those may name the address with a password.
+        # The unformatted message, because its arguments may contain the address with a password.
         _away.happened(complaint=str(record.msg)[:200])
 
 
@@ -84,7 +85,7 @@ class _Sender:
         complaints.handlers, complaints.propagate = [_Complaints(logging.WARNING)], False
         base = endpoint.rstrip("/")
         session = requests.Session()
-        session.trust_env = False  # Like everything else: the operator's proxy, read in one way.
+        session.trust_env = False  # as everywhere: the operator's proxy is read in one place only
         if (proxy := proxy_for(base)) is not None:
             session.proxies = {"http": proxy, "https": proxy}
         self._resource: Resource = Resource.create({"service.name": SERVICE, "onramp_app.role": role})
@@ -108,7 +109,7 @@ class _Sender:
         self._lines.on_emit(_sdk_line(line, self._resource))
 
     def close(self) -> None:
-        """Send what waits, within two seconds. The rest is lost: nobody waits for a collector."""
+        """Send what is queued, within two seconds. The rest is lost: shutdown does not wait longer."""
         closing = [threading.Thread(target=one.shutdown, daemon=True) for one in (self._spans, self._lines)]
         for thread in closing:
             thread.start()
@@ -117,7 +118,7 @@ class _Sender:
 
 
 class _Noting:
-    """An exporter that notes when the collector takes something again."""
+    """Wraps an exporter, and ends the fault once the collector accepts data again."""
 
     def __init__(self, exporter: Any) -> None:
         self._exporter = exporter

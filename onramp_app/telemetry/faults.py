@@ -1,7 +1,7 @@
-"""Faults that go on: a warning at the beginning, at most one a minute with a count, and a line at the end.
+"""Logs lasting faults: a warning at first, then at most one a minute with a count, and a line at the end.
 
-What is away is tried again each second, by several loops of a process at once. Each failure is counted; a
-line in the log for each would bury everything else.
+A service that is down is retried every second by several loops of a process. Each failure is counted; a log
+line for each would bury everything else.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Fault:
-    """One thing that may be away for a while. Each process has one of each.
+    """A fault that may last for a while, such as a service that is down. Each process has one of each kind.
 
     Args:
-        name: the label of the metrics.
-        lasts: the line while it lasts, as in "the database is away".
-        is_over: the line when it is over.
+        name: the label in the metrics.
+        lasts: the log message while it lasts, such as "the database is away".
+        is_over: the log message when it is over.
+        clock: returns this process's time in seconds.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class Fault:
         self._began = 0.0
         self._said_at = float("-inf")
         self._was_said = False
-        self._lock = Lock()  # Threads of libraries report too.
+        self._lock = Lock()  # threads of libraries report failures too
         _LASTS.labels(name).set(0)
 
     def happened(self, **why: object) -> None:
         """Count a failure, and log a warning unless one was logged within the last minute.
 
         Args:
-            why: fields of the warning; nothing secret or personal.
+            why: further fields of the warning; nothing secret or personal.
         """
         at = self._clock()
         with self._lock:
@@ -60,7 +61,7 @@ class Fault:
         _log.warning(self._lasts, failures=failures, for_seconds=seconds, **why)
 
     def over(self) -> None:
-        """Note that it works again; logs that once where a warning was logged. Costs nothing otherwise."""
+        """End the fault, if there is one; logs that if a warning was logged. Otherwise costs nothing."""
         if not self._failures:
             return
         with self._lock:

@@ -1,7 +1,7 @@
-"""Keeps redis from importing the OpenTelemetry SDK, which it does wherever that is installed.
+"""Keeps redis-py from importing the OpenTelemetry SDK, which it does wherever the SDK is installed.
 
-It has metrics of its own there, which nobody asks for, and a tenth of a second at each start. Imported first
-by what starts a process; `telemetry.collector` takes it back where a collector is set.
+It would import it for metrics that nobody uses, at the cost of a tenth of a second at each start. Imported
+first by the module that starts a process; `telemetry.collector` reverses this if a collector is set.
 """
 
 import sys
@@ -14,6 +14,6 @@ sys.modules.setdefault(_SDK, cast("ModuleType", None))
 
 
 def allow_sdk() -> None:
-    """Let the SDK be imported from now on."""
+    """Allow the SDK to be imported from now on."""
     if sys.modules.get(_SDK) is None:
         sys.modules.pop(_SDK, None)

@@ -1,9 +1,9 @@
-"""Traces across processes: one id from a webhook's receipt to the page that shows the money.
+"""Traces across processes: one id, from the receipt of a webhook to the page that shows the money.
 
-The ids are always made: they stand in the log lines, and in the inbox beside the webhook. Spans leave the
-process only where a collector is set (`telemetry.collector`).
+Trace ids are always made: they are in the log lines, and stored in the inbox with the webhook. Spans leave
+the process only if a collector is set (`telemetry.collector`).
 
-The form is that of W3C Trace Context, https://www.w3.org/TR/trace-context/#traceparent-header-field-values.
+The format is W3C Trace Context, https://www.w3.org/TR/trace-context/#traceparent-header-field-values.
 """
 
 import random
@@ -24,20 +24,20 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One span of a trace: `trace_id` is shared by all of them, `span_id` names this one. Hexadecimal."""
+    """One span's context: `trace_id` is shared by the whole trace, `span_id` names this span. Hexadecimal."""
 
     trace_id: str
     span_id: str
 
     @property
     def text(self) -> str:
-        """The 55 characters in which another process gets it."""
+        """The `traceparent` form, 55 characters, in which it is passed to other processes."""
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of work that has ended. Times in nanoseconds since 1970; `parent_id` is a span's id."""
+    """A finished piece of work. Times are in nanoseconds since 1970; `parent_id` is the parent span's id."""
 
     name: str
     trace: Trace
@@ -53,7 +53,7 @@ _sinks: list[Callable[[Span], None]] = []
 
 
 def add_sink(sink: Callable[[Span], None]) -> None:
-    """Give each span that ends to a function too, which must neither block nor raise."""
+    """Register a function that gets each span when it ends; it must neither block nor raise."""
     _sinks.append(sink)
 
 
@@ -63,24 +63,24 @@ def remove_sink(sink: Callable[[Span], None]) -> None:
 
 
 def random_id(digits: int) -> str:
-    """Return so many random hexadecimal digits. They are no secret: some of them give the next away."""
-    # Asking the system for secret ones took a twentieth of a webhook's time. A fork gets numbers of its own.
+    """Return that many random hexadecimal digits. They are not secret: some of them reveal the next ones."""
+    # Secure random numbers took a twentieth of a webhook's time. A forked process gets a different sequence.
     return f"{random.getrandbits(4 * digits):0{digits}x}"  # nosec B311
 
 
 def begun(parent: Trace | None = None) -> Trace:
-    """Return a new span of the parent's trace, or of a new one."""
+    """Return a new span in the parent's trace or, without a parent, in a new trace."""
     return Trace(parent.trace_id if parent else random_id(32), random_id(16))
 
 
 def trace_of(text: str | None) -> Trace | None:
-    """Return the trace in what `Trace.text` returned; None for anything else."""
+    """Return the trace from a text of `Trace.text`; None for any other text."""
     found = _FORM.fullmatch(text) if text else None
     return Trace(found[1], found[2]) if found else None
 
 
 def is_trace_id(text: str) -> bool:
-    """Return whether the text has the form of a trace's id."""
+    """Return whether the text has the form of a trace id."""
     return _ID.fullmatch(text) is not None
 
 
@@ -99,9 +99,15 @@ def ended(  # noqa: PLR0913 - what a span is
     error: str | None = None,
     **values: Value,
 ) -> None:
-    """Pass on a span that has ended, now or at a moment. Costs nothing without a collector.
+    """Pass a finished span to the sinks. Costs nothing without a collector.
 
     Args:
+        trace: the span's context.
+        name: the name of the work.
+        began: when it began.
+        parent: the context of the parent span, if any.
+        at: when it ended; None: now.
+        error: the kind of error with which it failed, if it did.
         values: attributes; nothing personal and nothing secret.
     """
     if not _sinks:
@@ -119,7 +125,7 @@ def _nanoseconds(moment: datetime) -> int:
 
 @contextmanager
 def span(name: str, **values: Value) -> Iterator[Trace]:
-    """Work as a span of the current trace, or of a new one, whose id is in all log lines meanwhile."""
+    """Run the block as a span of the current trace or a new one, whose id is in all its log lines."""
     parent = _current.get()
     trace = begun(parent)
     token = _current.set(trace)
@@ -139,6 +145,6 @@ def span(name: str, **values: Value) -> Iterator[Trace]:
 
 @asynccontextmanager
 async def traced(name: str, **values: Value) -> AsyncIterator[Trace]:
-    """As `span`, for an `async with` that opens other things too."""
+    """Like `span`, for an `async with` that also opens other contexts."""
     with span(name, **values) as trace:
         yield trace

@@ -1,6 +1,6 @@
-"""Checks whether an address can exist on its network: length, alphabet, checksum. Pure; asks no chain.
+"""Checks whether an address can exist on its network: length, alphabet, checksum. Pure; reads no chain.
 
-What is sent to a mistyped address is lost, and nearly every form of address reveals a typing mistake.
+Money sent to a mistyped address is lost, and nearly every form of address reveals a typing mistake.
 """
 
 import base64
@@ -18,7 +18,7 @@ _BECH32_CHECK, _BECH32M_CHECK = 1, 0x2BC830A3  # BIP 173 and BIP 350
 
 
 class UnusableAddress(ValueError):
-    """The address cannot exist. The message says why and never repeats the address."""
+    """The address cannot exist on its network. The message says why and never repeats the address."""
 
 
 def _base58(address: str) -> bytes:
@@ -43,7 +43,7 @@ def _base58_check(address: str, *, versions: tuple[int, ...]) -> None:
 
 
 def _bech32(address: str, prefix: str) -> tuple[list[int], int]:
-    """Return the groups of five bits without the checksum, and which checksum they have (BIP 173)."""
+    """Return the five-bit groups without the checksum, and the kind of checksum (BIP 173 or BIP 350)."""
     if address not in (address.lower(), address.upper()):
         raise UnusableAddress("it mixes small and capital letters")
     given, _, data = address.lower().rpartition("1")
@@ -74,7 +74,7 @@ def _crc16(data: bytes) -> int:
 
 
 def _evm(address: str) -> None:
-    """Check the form, and the checksum of EIP-55 where capitals carry one."""
+    """Check the form and, where letters are in mixed case, the EIP-55 checksum."""
     if not re.fullmatch(r"0x[0-9A-Fa-f]{40}", address):
         raise UnusableAddress("it is not 0x with 40 hexadecimal digits")
     digits = address[2:]
@@ -102,7 +102,7 @@ def _bnb_beacon(address: str) -> None:
 
 
 def _bitcoin(address: str) -> None:
-    """Check base58 (versions 0 and 5) or a witness program (BIP 141, 350)."""
+    """Check a base58 address (versions 0 and 5) or a witness program (BIP 141, 350)."""
     if not address.lower().startswith("bc1"):
         _base58_check(address, versions=(0x00, 0x05))
         return
@@ -132,7 +132,7 @@ def _ripple(address: str) -> None:
 
 
 def _stellar(address: str) -> None:
-    """Check the public key's form: version, 32 bytes, CRC-16 (SEP-23)."""
+    """Check the form of a public key: version, 32 bytes, CRC-16 (SEP-23)."""
     if not re.fullmatch(r"G[A-Z2-7]{55}", address):
         raise UnusableAddress("it is not G with 55 characters of base32")
     data = base64.b32decode(address)
@@ -150,7 +150,8 @@ _FORMS: Mapping[str, Callable[[str], None]] = {
     "xrp": _ripple,
     "xlm": _stellar,
 }
-# One address there serves many people; the memo says whose money it is. Source: the provider's `addressTag`.
+# Networks where one address serves many people and the memo says whose money it is (the provider's
+# `addressTag`).
 _NEEDS_MEMO = frozenset({"xrp", "xlm"})
 
 
@@ -163,7 +164,7 @@ def check_address(network: str, address: str, *, memo: str | None = None) -> Non
     """Check an address and its memo. On an unknown network nothing is checked.
 
     Raises:
-        UnusableAddress: the address cannot be one of the network, or its memo is missing.
+        UnusableAddress: the address cannot exist on the network, or its memo is missing.
     """
     if (check := _FORMS.get(network)) is not None:
         check(address)

@@ -1,7 +1,7 @@
 """Watches `TREASURY_ADDRESSES` for changes: an attacker who changes it redirects people's crypto.
 
-The audit log keeps the addresses that each start found. A difference raises an alarm and refuses nothing,
-because operators change addresses on purpose too.
+The audit log records the addresses found at each start. A difference raises an alarm but refuses nothing,
+because operators also change addresses on purpose.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from onramp_app.ledger import audit
 from onramp_app.ledger.tables import AuditRow
 from onramp_app.setting_forms import TreasuryAddress
 
-_MAX_RECORDED_LENGTH = 3_000  # of the 4,000 characters that a line of the audit log has
+_MAX_RECORDED_LENGTH = 3_000  # of the 4,000 characters that a line of the audit log can hold
 
 _CHANGES = Counter("treasury_address_changes", "Starts that found other treasury addresses than before.")
 _log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ def _fingerprint(addresses: Sequence[TreasuryAddress]) -> str:
 
 
 def _is_of_environment() -> tuple[ColumnElement[bool], ...]:
-    """Return the condition that selects this environment's addresses in the audit log."""
+    """Return the conditions that select this environment's addresses in the audit log."""
     return (
         col(AuditRow.action) == audit.Act.TREASURY_ADDRESSES,
         col(AuditRow.subject).startswith(_subject(""), autoescape=True),
@@ -51,20 +51,20 @@ def _is_of_environment() -> tuple[ColumnElement[bool], ...]:
 
 
 async def _recorded(db: AsyncSession) -> dict[str, str]:
-    """Return, by network, the hash of the addresses that were recorded last."""
+    """Return, by network, the hash of the addresses last recorded."""
     query = select(AuditRow.subject, AuditRow.detail).where(*_is_of_environment())
     rows = (await db.exec(query.order_by(col(AuditRow.at), col(AuditRow.id)))).all()  # a later one wins
     return {subject.removeprefix(_subject("")): json.loads(detail)["sha256"] for subject, detail in rows}
 
 
 def _differences(recorded: Mapping[str, str], settings: Settings) -> list[str]:
-    # A network that is recorded and has no addresses any more is compared as one with none.
+    # A recorded network without addresses now is compared as one with an empty list.
     current = {network: settings.treasury_addresses.get(network, ()) for network in sorted(recorded)}
     return [network for network, addresses in current.items() if recorded[network] != _fingerprint(addresses)]
 
 
 async def changed_since_recorded(db: AsyncSession, settings: Settings) -> list[str]:
-    """Return the networks whose addresses differ from those recorded last, also networks without any now.
+    """Return the networks whose addresses differ from those last recorded, even if they have none now.
 
     A network that was never recorded does not differ.
     """
@@ -77,14 +77,14 @@ async def last_recorded_at(db: AsyncSession) -> datetime | None:
 
 
 async def record_changes() -> list[str]:
-    """Record addresses that are new, raise an alarm where they changed, and return the changed networks.
+    """Record new and changed addresses, raise an alarm for changed ones, and return the changed networks.
 
     Raises:
-        DatabaseUnavailable: nothing was read or recorded.
+        DatabaseUnavailable: nothing was recorded.
     """
     settings = get_settings()
     async with transaction() as db:
-        # Without the lock two instances that start together would both report the same change.
+        # Without the lock, two instances that start at the same time would both report the same change.
         await db.exec(select(func.pg_advisory_xact_lock(Lock.TREASURY)))
         recorded = await _recorded(db)
         changed = _differences(recorded, settings)

@@ -1,7 +1,7 @@
-"""Compares the treasury accounts of the books with what an operator counted on the chains.
+"""Compares the treasury accounts in the books with what an operator counted on the chains.
 
-A difference is booked once for each account and day, against the operator's own adjustments, and only on
-request: a difference is either our mistake, which has to be found, or somebody's money.
+A difference is booked only on request, once per account and day, against the operator's adjustments account:
+it is either our mistake, which has to be found, or somebody's money.
 """
 
 import csv
@@ -38,17 +38,17 @@ MAX_COUNTS = 1000
 _COLUMNS = ("network", "address", "asset", "amount", "date")
 _AMOUNT = re.compile(r"[0-9]{1,38}(?:\.[0-9]{1,18})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-# Without the lock two operators who book counts of two days at once would both book the same difference.
+# Without the lock, two operators who book counts of two days at once would book the same difference twice.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('treasury_counts'))")
 
-# What was counted, the book of that day, and the counted minor units.
+# A count, the book balance of that day, and the counted amount in minor units.
 _Pair = tuple["Count", TreasuryTotal, int]
 _Key = tuple[str, str, str]  # network, address in the network's own form, asset
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What an operator counted at one address: `amount` in whole units at the end of the day `on` in UTC."""
+    """An operator's count at one address: `amount` in whole units, as of the end of the day `on` in UTC."""
 
     network: str
     address: str
@@ -59,9 +59,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class ComparedAccount:
-    """One treasury account in whole units: what the book says, what was counted, and what is missing.
+    """One treasury account, in whole units: the book balance, the counted amount, and what is missing.
 
-    `missing` is below zero where more was counted than is in the book. `reference` names the transfer that
+    `missing` is negative where more was counted than is in the books. `reference` names the transfer that
     booked the difference, if one did.
     """
 
@@ -75,14 +75,14 @@ class ComparedAccount:
 
 @dataclass(frozen=True, slots=True)
 class TreasuryReport:
-    """The counted accounts, and the names of accounts with money in the book that nobody counted."""
+    """The compared accounts, and the names of accounts with a balance in the books that were not counted."""
 
     compared: list[ComparedAccount]
     not_counted: list[str]
 
     @property
     def is_even(self) -> bool:
-        """Whether every difference is booked now."""
+        """Whether there is no difference that is not booked."""
         return all(one.missing == "0" or one.reference is not None for one in self.compared)
 
 
@@ -90,10 +90,10 @@ def read_counts(content: bytes) -> list[Count]:
     """Read a file of counts: a JSON list of objects, or CSV with a header.
 
     Each count has `network`, `address`, `asset`, `amount` (a decimal string, never a JSON number) and `date`
-    (`YYYY-MM-DD`). At most 1 MiB and 1,000 counts, one for each account.
+    (`YYYY-MM-DD`). A file has at most 1 MiB and 1,000 counts, one per account.
 
     Raises:
-        ValidationFailed: with an error for every row that cannot be read.
+        ValidationFailed: the file cannot be used; it has an error for every row that cannot be read.
     """
     if len(content) > MAX_FILE_BYTES:
         raise ValidationFailed("The file is larger than 1 MiB.")
@@ -163,15 +163,15 @@ def _key(network: str, address: str, asset: str) -> _Key:
 async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) -> TreasuryReport:
     """Compare counts with the books and, with a mandate, book the differences: all of them or none.
 
-    The book of a day is what was posted until the end of the day in UTC, and the differences that were booked
-    for that or an earlier day.
+    The book balance of a day includes what was posted until the end of that day in UTC, and the differences
+    booked for that or an earlier day.
 
     Raises:
-        ValidationFailed: the books do not know an account, an amount has too many decimals, or the mandate
+        ValidationFailed: an account is not in the books, an amount has too many decimals, or the mandate
             is unusable.
-        NotFound, Forbidden, SecondOperatorNeeded: as `operators.deciding`.
-        ActionNotPossible: a difference of an account was booked for this day, or a later one, before.
-        DatabaseUnavailable: nothing is certain; look before trying again.
+        NotFound, Forbidden, SecondOperatorNeeded: as for `operators.mandate.deciding`.
+        ActionNotPossible: a difference of an account was already booked for this day or a later one.
+        DatabaseUnavailable: it is unknown whether the differences were booked; check before retrying.
     """
     async with transaction(PROOF) as db:
         report = await _report(db, await _paired_with_books(db, counts))
@@ -182,7 +182,7 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         await execute(db, _ONE_AT_A_TIME)
         pairs = await _paired_with_books(db, counts)
         due = await _due(db, pairs, operator)
-        # A difference that is cut into counts of several days needs two operators as well.
+        # Splitting a difference into counts of several days must not avoid the second operator.
         lately = await counted_since(db, now() - timedelta(days=1))
         await operator.authorise(_deed(pairs, due, lately))
         posted = await post(db, due)
@@ -209,7 +209,7 @@ def _deed(pairs: Sequence[_Pair], due: Sequence[Instruction], lately: Sequence[t
             state[f"{_treasury(total).name} {count.on}"] = format(missing, "f")
     if not due:
         raise ActionNotPossible("There is no difference left to book.")
-    # A day that is counted once more, or another account, is another deed.
+    # The deed covers exactly these differences: another count or account makes it a different deed.
     digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
     return Deed(
         "treasury.count",
@@ -235,7 +235,7 @@ async def _paired_with_books(db: AsyncSession, counts: Sequence[Count]) -> list[
 
 
 def _paired(counts: Sequence[Count], books: Mapping[date, Sequence[TreasuryTotal]]) -> list[_Pair]:
-    """Return each count with the book of its day and the counted minor units."""
+    """Return each count with the book balance of its day and the counted amount in minor units."""
     known = {
         (on, _key(total.network, total.address, total.asset)): total
         for on, totals in books.items()
@@ -260,7 +260,7 @@ def _treasury(total: TreasuryTotal) -> Account:
 
 
 async def _due(db: AsyncSession, pairs: Sequence[_Pair], operator: Operator) -> list[Instruction]:
-    """Return the instructions that book the differences. A day up to which one was booked is closed."""
+    """Return the instructions to book the differences. Days up to an account's last booked one are closed."""
     last, due = await last_counts(db), []
     for count, total, counted_minor in pairs:
         treasury, missing_minor = _treasury(total), total.balance_minor - counted_minor

@@ -1,4 +1,4 @@
-"""Keccak-256 as Ethereum uses it: the submission's padding, which the standard library's SHA-3 does not have.
+"""Keccak-256 as Ethereum uses it: with the original submission's padding, which `hashlib`'s SHA-3 lacks.
 
 Source: the Keccak reference, version 3.0. Written for a few addresses, not for speed.
 """
@@ -29,7 +29,7 @@ def _rotate(lane: int, by: int) -> int:
 
 
 def _permute(state: list[int]) -> list[int]:
-    """Mix the 25 lanes; lane (x, y) stands at x + 5y."""
+    """Apply the permutation to the 25 lanes; lane (x, y) is at index x + 5y."""
     for constant in _CONSTANTS:
         columns = [state[x] ^ state[x + 5] ^ state[x + 10] ^ state[x + 15] ^ state[x + 20] for x in range(5)]
         state = [
@@ -48,7 +48,7 @@ def _permute(state: list[int]) -> list[int]:
 
 
 def keccak_256(data: bytes) -> bytes:
-    """Return the 32-byte hash."""
+    """Return the 32-byte Keccak-256 hash of `data`."""
     padded = bytearray(data) + bytes(_RATE_BYTES - len(data) % _RATE_BYTES)
     padded[len(data)] |= 0x01
     padded[-1] |= 0x80

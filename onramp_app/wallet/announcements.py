@@ -1,6 +1,6 @@
-"""Announcements from anywhere in the fleet: sessions that ended, people whose money changed.
+"""Announcements (LISTEN/NOTIFY) from anywhere in the fleet: sessions that ended, people whose money changed.
 
-A notification is quick and may be lost, so pages compare versions now and then as well.
+A notification is fast but may be lost, so pages also compare versions from time to time.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -21,12 +21,12 @@ from onramp_app.fleet.changed_people import Credit, credit_of
 from onramp_app.fleet.echo import ECHO_CHANNEL, echo_test
 from onramp_app.links import sessions as links
 
-# Silence may mean that nothing happens, or that the connection is lost.
+# Silence may mean that nothing has happened or that the connection is lost, so the connection is tested.
 TEST_EVERY_SECONDS = 5.0
 ANSWER_SECONDS = 3.0
 _CHANNELS = (channels.SESSION_ENDED, channels.USER_CREDITED, channels.USER_CHANGED, ECHO_CHANNEL)
 
-# Reads few rows a person: the kept balances, and the newest change by its index.
+# Reads only a few rows per person: the stored balances, and the newest top-up by its index.
 _VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
        users.kyc_status, users.kyc_tier,
        (SELECT sum(b.version) FROM user_balances b WHERE b.user_id = users.id),
@@ -44,12 +44,12 @@ _VERSIONS = select(User.id, _VERSION).where(col(User.id).in_(bindparam("user_ids
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The connection listens from here on: what was announced before was missed."""
+    """The connection listens from now on; earlier announcements were missed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A session was ended. Those that end by age are not announced."""
+    """A session was ended. Sessions that expire are not announced."""
 
     session_id: str
 
@@ -71,7 +71,7 @@ class LiveSession:
 
 @dataclass(frozen=True, slots=True)
 class UsersCredited:
-    """Money of these people was credited; that they changed is announced afterwards."""
+    """Money was credited to these people; a `UsersChanged` for them follows."""
 
     credits: tuple[Credit, ...]
 
@@ -80,10 +80,10 @@ Announcement = Listening | SessionEnded | UsersChanged | UsersCredited
 
 
 async def listen() -> AsyncIterator[Announcement]:
-    """Yield announcements, `Listening` first. Holds a connection of its own.
+    """Yield announcements, `Listening` first. Holds its own connection.
 
     Raises:
-        DatabaseUnavailable: the connection failed or was lost; what was announced meanwhile was missed.
+        DatabaseUnavailable: the connection failed or was lost; announcements meanwhile were missed.
     """
     connection = await connect(Use.ANNOUNCEMENTS, answer_seconds=ANSWER_SECONDS)
     async with connection:
@@ -108,12 +108,12 @@ async def listen() -> AsyncIterator[Announcement]:
 
 
 async def live_sessions(session_ids: Collection[str]) -> dict[str, LiveSession]:
-    """Return the person of each session that has not ended, in one query.
+    """Return the person and version of each session that has not ended.
 
-    Does not count as use of a session, so an open page does not keep one alive.
+    This does not count as use of a session, so an open page does not keep its session alive.
 
     Raises:
-        DatabaseUnavailable: nothing could be read.
+        DatabaseUnavailable: the sessions could not be read.
     """
     async with transaction() as db:
         rows = (await db.exec(_LIVING, params={"session_ids": list(session_ids)})).all()
@@ -123,7 +123,7 @@ async def live_sessions(session_ids: Collection[str]) -> dict[str, LiveSession]:
         for session, user, version in rows
         if is_alive(session, now)
     }
-    # Of the others most have ended; those that have not are narrow ones.
+    # Most of the sessions not found have ended; the rest are narrow sessions.
     if others := set(session_ids) - {session.id for session, *_ in rows}:
         found |= await _narrow_sessions(others)
     return found

@@ -1,4 +1,4 @@
-"""Reads what a person has, and what that is worth in their display currency."""
+"""Reads a person's balances, and what they are worth in the display currency."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -36,9 +36,9 @@ _PENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a person has, and what is expected of paid top-ups that have not arrived (`pending`, by asset).
+    """A person's balances, and the amounts expected from paid top-ups not yet arrived (`pending`, by asset).
 
-    `reserved` is what of the held money waits for a purchase, in minor units by asset.
+    `reserved` is the part of the held money that is on hold for debits, in minor units by asset.
     """
 
     kept: list[AssetBalance]
@@ -47,7 +47,7 @@ class Holdings:
 
     @property
     def available(self) -> dict[str, Decimal]:
-        """What can be used, in whole units by asset; assets of which there is nothing are missing."""
+        """The available balances, in whole units by asset; assets with none are left out."""
         return {
             one.asset: from_minor(one.balance.available_minor, scale=one.scale)
             for one in self.kept
@@ -56,10 +56,10 @@ class Holdings:
 
 
 async def get(owner: Owner) -> BalancesView:
-    """Return the owner's balances and their worth, as `view_of` does.
+    """Return the owner's balances and their worth (see `view_of`).
 
     Raises:
-        DatabaseUnavailable: nothing could be read.
+        DatabaseUnavailable: the balances could not be read.
     """
     async with transaction() as db:
         holdings = (await read(db, [owner.user_id]))[owner.user_id]
@@ -78,9 +78,9 @@ async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holding
 
 
 def view_of(owner: Owner, holdings: Holdings, book: RateBook | None) -> BalancesView:
-    """Return the balances, with the worth of what is available; None while a rate is missing.
+    """Return the balances, with the worth of what is available, which is None while a rate is missing.
 
-    `as_of` and `is_stale` concern the rates; the balances are of this moment.
+    `as_of` and `is_stale` describe the rates; the balances are current.
     """
     pending, available = holdings.pending, holdings.available
     items = {
@@ -107,7 +107,7 @@ def view_of(owner: Owner, holdings: Holdings, book: RateBook | None) -> Balances
 
 
 async def _pending(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict[str, Decimal]]:
-    """Return, by user and asset, what is expected of paid top-ups that have not arrived: an estimate."""
+    """Return, by user and asset, the estimated amounts of paid top-ups that have not arrived yet."""
     found: dict[str, dict[str, Decimal]] = {user_id: {} for user_id in user_ids}
     for user_id, asset, amount in await db.exec(_PENDING, params={"ids": list(user_ids)}):
         if amount is not None:
@@ -127,10 +127,10 @@ def _item(one: AssetBalance, pending: Decimal, reserved_minor: int) -> AssetBala
 
 
 def total_worth(available: Mapping[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
-    """Return the worth of all amounts, cut to the currency's decimals; None where a rate is missing."""
+    """Return the worth of all amounts, rounded down to the currency's decimals; None if a rate is missing."""
     rates = rates_into(currency, book, available) if book else {}
     if not available.keys() <= rates.keys():
-        return None  # A sum that leaves something out would look like a loss.
+        return None  # A sum that leaves out an asset would look like a loss.
     with localcontext(prec=_PRECISION):
         total = sum((amount * rates[asset] for asset, amount in available.items()), Decimal(0))
         return format(total.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), ROUND_DOWN), "f")

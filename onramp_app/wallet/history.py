@@ -1,7 +1,7 @@
-"""The course of a person's balance: its worth over the last 30 days, all at today's rates.
+"""The history of a person's balance: its worth over the last 30 days, all at today's rates.
 
-The course is walked back from the kept balance through the newest movements, at most 200 of them, so it costs
-the same however long the books are.
+It is computed backwards from the stored balance through the newest movements, at most 200, so its cost does
+not grow with the books.
 """
 
 from collections.abc import Collection, Iterable
@@ -22,12 +22,13 @@ from onramp_app.pricing.rates import rates_into
 from onramp_app.wallet.views import WorthPoint
 
 DAYS = 30
-MAX_MOVEMENTS = 200  # more steps than a line of this size can show apart
-LEAST_CHANGES = 2  # One change makes no line.
+MAX_MOVEMENTS = 200  # more steps than a chart of this size can show separately
+LEAST_CHANGES = 2  # one change does not make a line
 _PRECISION = 60
 
-# One statement sees one moment: a balance and the movements that led to it, never one without the other.
-# The OFFSET keeps the planner from reading all entries, which it takes for cheaper in books of middling size.
+# One statement, because it sees one snapshot: a balance together with the movements that led to it. The
+# OFFSET keeps the planner from reading all entries, which it would estimate as cheaper in books of medium
+# size.
 HISTORY = text("""
 WITH moves AS MATERIALIZED (
     SELECT person.id AS user_id, newest.id, newest.created_at
@@ -53,9 +54,9 @@ SELECT m.user_id, a.asset, s.scale, m.created_at, -e.amount_minor, 0
 
 @dataclass(slots=True)
 class Movements:
-    """What is `available` of each asset, and its changes: moment, asset, amount in whole units.
+    """The `available` balance of each asset, and its changes: time, asset, amount in whole units.
 
-    `starts_at` is when the 30 days begin, None where the changes do not reach back so far.
+    `starts_at` is when the 30 days begin; None if the changes do not reach back that far.
     """
 
     available: dict[str, Decimal]
@@ -80,11 +81,11 @@ async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Movemen
 
 
 def course(movements: Movements, book: RateBook | None, *, currency: str) -> list[WorthPoint]:
-    """Return what was available over the last 30 days, or since the 200th movement back, oldest first.
+    """Return the worth of what was available over the last 30 days or 200 movements, oldest first.
 
     Each point holds until the next one, the last one until now. The first point is the balance at the
-    beginning of the 30 days or, where that was nothing, the first change. Worth is in the given currency at
-    today's rates. Empty where fewer than two changes are known or a rate is missing.
+    beginning of the 30 days or, where that was zero, the first change. Worth is in the given currency at
+    today's rates. Empty if fewer than two changes are known or a rate is missing.
     """
     if len({at for at, _asset, _amount in movements.changes}) < LEAST_CHANGES:
         return []
@@ -102,19 +103,19 @@ def course(movements: Movements, book: RateBook | None, *, currency: str) -> lis
 def _points(
     total: Decimal, changes: Iterable[tuple[datetime, Decimal]], *, starts_at: datetime | None, decimals: int
 ) -> list[WorthPoint]:
-    """Walk back from the total. Without `starts_at` the course starts with the oldest known change."""
+    """Compute the points backwards from the total. Without `starts_at` the first is the oldest change."""
     step = Decimal(1).scaleb(-decimals)
     points = []
     newest_first = sorted(changes, key=lambda change: change[0], reverse=True)
     for at, together in groupby(newest_first, key=lambda change: change[0]):
         points.append(WorthPoint(at, _text(total, step)))
         total -= sum((change for _at, change in together), Decimal(0))
-    # A wallet that was empty has no course yet: its line begins with the first change.
+    # A wallet that was empty at the beginning has no point there: its line begins with the first change.
     if starts_at is not None and (first := _text(total, step)) != _text(Decimal(0), step):
         points.append(WorthPoint(starts_at, first))
     return points[::-1]
 
 
 def _text(amount: Decimal, step: Decimal) -> str:
-    # A rate that is cut to 12 digits can leave slightly less than zero.
+    # A rate truncated to 12 digits can leave slightly less than zero.
     return format(max(amount, Decimal(0)).quantize(step, ROUND_DOWN), "f")

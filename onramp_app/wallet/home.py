@@ -1,4 +1,4 @@
-"""Reads everything that the home page shows at once: pages ask for it most, and every push does."""
+"""Reads everything that the home page shows, in one go: it is read most often, and for every push."""
 
 import asyncio
 from collections.abc import Collection
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Wallets:
-    """The wallets of people to whom one push goes: all read together when the first is asked for."""
+    """The wallets of the people that one push goes to, all read together when the first one is asked for."""
 
     def __init__(self, viewers: Collection[Viewer]) -> None:
         self._viewers = viewers
@@ -31,8 +31,8 @@ class Wallets:
         """Return everything that the viewer's home page shows.
 
         Raises:
-            KeyError: the viewer is not among the people of these wallets, where there are several.
-            DatabaseUnavailable: nothing could be read.
+            KeyError: there are several people, and the viewer is not among them.
+            DatabaseUnavailable: the wallets could not be read.
         """
         if self._is_together:
             async with self._reading:
@@ -48,7 +48,7 @@ class Wallets:
             self._read = await _read(self._viewers)
         except DatabaseUnavailable:
             raise
-        except Exception:  # noqa: BLE001  # one unreadable wallet must not keep the others from being read
+        except Exception:  # noqa: BLE001  # one unreadable wallet must not block all the others
             _log.warning("wallets could not be read together", exc_info=True)
             self._is_together = False
 
@@ -62,7 +62,7 @@ async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
         recent = await transactions.newest(db, user_ids, limit=RECENT)
         last = await repeat.read(db, user_ids)
         stored = await read_stored(db)
-    # Rates that are too old are read from the provider, and no transaction waits for that.
+    # Outdated rates are read anew from the provider, outside the transaction, so that none waits for that.
     needs_rates = any(holdings[one].available or movements[one].changes for one in user_ids)
     book = await book_after(stored) if needs_rates else None
     return {

@@ -1,4 +1,4 @@
-"""Reads what one person's pages show, each thing once however many tabs ask for it."""
+"""Reads what one person's pages show; each piece of data is read once, however many tabs ask for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -47,7 +47,7 @@ class Latest:
         return await self.once(("top-up", top_up_id), read)
 
     async def fresh_until(self, top_up_id: str) -> datetime | None:
-        """Return until when we know what the provider knew of a top-up of the person's."""
+        """Return the time up to which we know the provider's record of one of the person's top-ups."""
         return await self.once(
             ("fresh until", top_up_id), lambda: freshness.fresh_until(self.viewer, top_up_id)
         )
@@ -83,7 +83,7 @@ class Latest:
     async def once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
         """Return what `read` returned under this key, calling it only the first time.
 
-        Tabs that show the same also share what is made of the data, under keys of their own.
+        Tabs that show the same data also share what they derive from it, under keys of their own.
         """
         async with self._being_read.setdefault(key, asyncio.Lock()):
             if key not in self._read:

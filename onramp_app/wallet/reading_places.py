@@ -1,4 +1,4 @@
-"""How many tasks of one process may read at once for pages that nobody has asked to be read again."""
+"""Limits how many tasks of one process read at once to refresh pages that nobody has asked to reload."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from onramp_app.db.engine import BACKGROUND, connections_for
 
 
 class ReadingPlaces:
-    """Places for readers. A reader that keeps a tab waiting goes before the others.
+    """A limited number of places for readers. A reader that keeps a tab waiting goes first.
 
     Each reader holds a connection of the pool, which requests need too, so by default there are as many
     places as background work may have connections.
@@ -22,7 +22,7 @@ class ReadingPlaces:
 
     @asynccontextmanager
     async def take(self, *, holds_tab: bool) -> AsyncIterator[None]:
-        """Hold a place for as long as the block lasts, waiting for one where none is free."""
+        """Hold a place while the context lasts, waiting for one if none is free."""
         if self._free:
             self._free -= 1
         else:

@@ -1,4 +1,4 @@
-"""The last top-up of a person that settled, as far as it takes to ask for the same again."""
+"""Reads a person's last settled top-up: the choices that are needed to offer the same again."""
 
 from collections.abc import Collection
 

@@ -1,8 +1,8 @@
-"""Finds a person's transactions by what people know of them: reference, id, order, hash, amount, method.
+"""Finds a person's transactions by what people know about them: reference, id, order, hash, amount, method.
 
-Each meaning of a text is looked up in an index of its own, in the order of the list, so a page of what is
-found costs the same however long the list is. Only what a ledger transfer moved has no index: of those beside
-the top-ups the newest `MOST_TRANSFERS` are looked at.
+Each meaning of a search text is looked up in its own index, in the order of the list, so a page of results
+costs the same however long the list is. Only the amounts of ledger transfers have no index: of those, the
+newest `MOST_TRANSFERS` are examined.
 """
 
 import re
@@ -46,11 +46,11 @@ from onramp_app.wallet.transaction_queries import Filters, moved, within
 MAX_LENGTH = 128
 MOST_TRANSFERS = 1_000
 MOST_METHODS = 50
-_MOST_AMOUNTS = 50  # different ones that look alike, such as 11.25 and 11.2534
+_MOST_AMOUNTS = 50  # different amounts that look the same on the page, such as 11.25 and 11.2534
 _LEAST_LETTERS = 2
 _SHOWN_DECIMALS = 2
 _REFERENCE = re.compile(r"([0-9A-F]{4})[-\s\u2010-\u2015]?([0-9A-F]{4})", re.IGNORECASE | re.ASCII)
-# Ids and hashes of networks; others, which hold more letters than hex has, tell capital from small ones.
+# Ids and hex hashes, in which case does not matter. In hashes with other letters it does.
 _HEX = re.compile(r"(?:0x)?[0-9A-F]{32,64}", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[0-9][0-9.,'\u2019 ]{0,40}", re.ASCII)
 _UNIT = re.compile(r"[A-Z][A-Z0-9]{2,9}", re.ASCII)
@@ -59,7 +59,7 @@ _MAX_DIGITS = 30
 
 @dataclass(frozen=True, slots=True)
 class TypedAmount:
-    """An amount as somebody may mean it: a number, as many decimals as were typed, and a code or ""."""
+    """One reading of a typed amount: the number, how many decimals were typed, and a currency code or ""."""
 
     number: Decimal
     decimals: int
@@ -68,7 +68,7 @@ class TypedAmount:
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """What a text may stand for. `exact`: the text itself, hex in small letters, for ids, orders, hashes."""
+    """What a search text may mean. `exact`: the text itself (hex in lower case), for ids, orders, hashes."""
 
     exact: str
     reference: str = ""
@@ -77,7 +77,7 @@ class Meanings:
 
 
 def meanings_of(typed: str) -> Meanings:
-    """Return what a text may stand for; amounts in each way in which their separators can be read."""
+    """Return what a search text may mean, with one amount for each way to read its separators."""
     plain = " ".join(typed.split())[:MAX_LENGTH]
     reference = _REFERENCE.fullmatch(plain)
     letters = re.sub(r"[\W_]+", " ", plain).strip()
@@ -90,7 +90,7 @@ def meanings_of(typed: str) -> Meanings:
 
 
 def _amounts(plain: str) -> Iterable[TypedAmount]:
-    # Signs of currencies say too little: several share one.
+    # Currency symbols are dropped, because several currencies share one.
     text_without = re.sub(r"[^\w.,'\u2019 ]", "", plain, flags=re.ASCII).strip().upper()
     unit = ""
     for part in (text_without.partition(" ")[0], text_without.rpartition(" ")[2]):
@@ -108,7 +108,7 @@ def _amounts(plain: str) -> Iterable[TypedAmount]:
 
 
 def _readings(number: str) -> Iterable[str]:
-    """Yield the ways to read points and commas: the last one before decimals, or all between thousands."""
+    """Yield the ways to read points and commas: the last one as the decimal separator, or all as grouping."""
     whole, sign, end = number.rpartition("," if number.rfind(",") > number.rfind(".") else ".")
     if not sign:
         yield number
@@ -121,7 +121,7 @@ def _readings(number: str) -> Iterable[str]:
         yield without
 
 
-# Conditions of the other filters, each only where it is given: a plan for all of them would use no index.
+# Conditions of the other filters, each used only if given: one plan for all combinations would use no index.
 _CONDITIONS = {
     "status": "t.status = :status",
     "asset": "t.asset = :asset",
@@ -133,7 +133,7 @@ _CONDITIONS = {
 _REFERENCES = "right(t.id, 8) = :reference"
 _EACH_AMOUNT = "unnest(:numbers, :units) AS a (number, unit)"
 _EACH_RANGE = "unnest(:low, :high, :assets) AS a (low, high, asset)"
-# Amounts that look alike are few: each is stepped to in the index, and read in the order of the list.
+# Few distinct amounts look the same: the index is skipped from one to the next, each read in list order.
 _ALIKE = f"""{_EACH_RANGE} CROSS JOIN LATERAL (
   WITH RECURSIVE alike (minor, n) AS (
     (SELECT t.received_minor, 1 FROM top_ups t
@@ -145,7 +145,7 @@ _ALIKE = f"""{_EACH_RANGE} CROSS JOIN LATERAL (
              ORDER BY t.received_minor LIMIT 1), n + 1
       FROM alike WHERE alike.minor IS NOT NULL AND n < {_MOST_AMOUNTS})
   SELECT minor FROM alike WHERE minor IS NOT NULL) m"""  # noqa: S608 - a number of ours  # nosec B608
-# What a top-up is found by: for each of which values, by which condition.
+# The parts of the search for top-ups: the values that each part looks for, and its condition.
 _PARTS = {
     "reference": ("unnest(ARRAY[true]) AS a", _REFERENCES),
     "fiat": (_EACH_AMOUNT, "t.fiat_amount = a.number AND a.unit IN ('', t.fiat_currency)"),
@@ -176,16 +176,16 @@ SELECT code FROM used WHERE code IS NOT NULL
 
 
 async def methods_used(db: AsyncSession, user_id: str) -> list[str]:
-    """Return the payment methods of a person's top-ups, by the provider's codes, each once."""
+    """Return the distinct payment methods of a person's top-ups, as the provider's codes."""
     return list((await execute(db, _METHODS, {"user_id": user_id, "most": MOST_METHODS})).scalars())
 
 
 async def found_ids(
     db: AsyncSession, user_id: str, filters: Filters, *, after: Position | None, limit: int
 ) -> set[str]:
-    """Return the ids of what `filters.search` finds on one page, by everything but exact ids and orders.
+    """Return the ids that `filters.search` finds for one page, by everything except exact ids and orders.
 
-    The page is the newest `limit` after the position that the other filters leave.
+    These are the newest `limit` matches after the position that also satisfy the other filters.
     """
     meanings = meanings_of(filters.search or "")
     values, parts = await _asked(db, user_id, meanings)
@@ -214,7 +214,7 @@ async def found_ids(
 async def _asked(
     db: AsyncSession, user_id: str, meanings: Meanings
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the values that the meanings look for, and the parts of the query that need them."""
+    """Return the query's parameters for the meanings, and the names of the parts (`_PARTS`) that use them."""
     values: dict[str, Any] = {}
     parts: list[str] = []
     if meanings.reference:
@@ -236,9 +236,9 @@ async def _asked(
 
 
 def _ranges(amounts: Iterable[TypedAmount], known: dict[str, int]) -> list[tuple[Decimal, Decimal, str]]:
-    """Return from and up to which minor units an asset's amount is shown as what was typed.
+    """Return the ranges of minor units, by asset, in which an amount is shown as what was typed.
 
-    Pages cut amounts: 11.2534 is shown as 11.25. What was typed with more decimals is looked for exactly.
+    Pages truncate amounts: 11.2534 is shown as 11.25. An amount typed with more decimals is matched to them.
     """
     ranges = []
     for amount in amounts:
@@ -259,9 +259,9 @@ def _is_called(code: str, word: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _top_ups(parts: tuple[str, ...], given: frozenset[str]) -> TextClause:
-    """Return the query of a page of top-ups by these parts: each in the order of its index, then the newest.
+    """Return the query for a page of top-ups: each part in the order of its index, then the newest of all.
 
-    It is put together from constants of this file; what was typed is always a parameter.
+    It is composed of constants in this file; what was typed is always a parameter.
     """
     others = "".join(f" AND {condition}" for name, condition in _CONDITIONS.items() if name in given)
     page = "ORDER BY t.created_at DESC, t.id DESC LIMIT :most"
@@ -280,16 +280,16 @@ def _top_ups(parts: tuple[str, ...], given: frozenset[str]) -> TextClause:
 
 @lru_cache(maxsize=64)
 def _transfers(asked: frozenset[str], given: frozenset[str]) -> tuple[Select[datetime, str], ...]:
-    """Return the queries of a page of ledger transfers: by reference, and by amount among the newest ones."""
+    """Return the queries for a page of ledger transfers: by reference, and by amount among the newest."""
     queries = []
     if "reference" in asked:
         is_asked = func.right(col(LedgerTransfer.id), 8) == bindparam("reference", type_=Text)
-        # No order within the OFFSET: in that of the list the planner would pass over all that the person has,
-        # since it does not know how few have a reference.
+        # Unordered inside the OFFSET: with the order of the list, the planner would scan all the person's
+        # transfers, since it does not know how few match a reference.
         found = _listed(given).where(is_asked).order_by(None).offset(0)
         queries.append(_page_of(aliased(LedgerTransfer, found.subquery()), given))
     if "low" in asked:
-        # Cut before anything is added up, so that a long history costs no more.
+        # Limited before amounts are summed, so that a long history costs no more.
         newest = aliased(LedgerTransfer, _listed(given).limit(MOST_TRANSFERS).subquery())
         each = (
             func.unnest(*(bindparam(name, type_=_TYPES[name]) for name in ("low", "high", "assets")))

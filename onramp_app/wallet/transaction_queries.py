@@ -1,6 +1,6 @@
-"""The queries of a person's transactions: top-ups and the listed ledger transfers merged into one order.
+"""The queries for a person's transactions: top-ups and the listed ledger transfers, merged into one order.
 
-Each half is read newest first from an index of its own, so every page costs the same, however long the list.
+Each half is read newest first from its own index, so every page costs the same, however long the list is.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 
 PROVIDER = "onramp"
-# A transfer is booked, which is what settled means; a hold is not over, or was released without a payment.
+# A booked transfer counts as settled; a hold is processing while it lasts, and canceled if nothing was
+# captured.
 _OF_TRANSFERS = (TopUpStatus.SETTLED, TopUpStatus.PROCESSING, TopUpStatus.CANCELED)
 _IS_HOLD = col(LedgerTransfer.kind) == TransferKind.DEBIT_HOLD.value
 _IS_ON_HOLD = col(DebitRecord.status) == DebitStatus.HELD.value
@@ -63,8 +64,8 @@ _LEFT = (
 class Filters:
     """What to list: created from `since` on and before `before`; `method` is the provider's code.
 
-    `q` is exactly an id, a provider order or a hash. `search` is what somebody types who looks for something:
-    one of these, the reference, an amount or a payment method (`wallet.search`).
+    `q` is an exact id, provider order or hash. `search` is free text: one of these, or a reference, an amount
+    or a payment method (`wallet.search`).
     """
 
     status: TopUpStatus | None = None
@@ -78,7 +79,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The filters, and what `q` and `search` stand for: ids of transactions, and of provider orders."""
+    """The filters, and what `q` and `search` matched: ids of transactions, and of provider orders."""
 
     filters: Filters
     ids: tuple[str, ...] | None = None
@@ -88,10 +89,10 @@ class Wanted:
 def statement(
     user_id: str, wanted: Wanted, *, after: Position | None, limit: int
 ) -> tuple[Select[Any], dict[str, Any]]:
-    """Return the query of one page, newest first, and the values of its parameters.
+    """Return the query for one page, newest first, and the values of its parameters.
 
-    A transfer does not name its asset, its entries do: filtered by asset, the person's listed transfers are
-    looked at one by one until the page is full. Top-ups never are.
+    A transfer's asset is only in its entries: with a filter by asset, the person's listed transfers are
+    examined one by one until the page is full. Top-ups never are.
     """
     filters = wanted.filters
     given: dict[str, Any] = {
@@ -116,13 +117,13 @@ def statement(
 
 @lru_cache(maxsize=64)
 def _query(given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
-    """Return the query for these parameters, kept: building it takes longer than running it."""
+    """Return the query for these parameters; cached, because building it takes longer than running it."""
     return _page_of(bindparam("user_id", type_=Text), given, has_transfers=has_transfers)
 
 
 @lru_cache(maxsize=1)
 def newest_of_each() -> Select[Any]:
-    """Return the query of the `most` newest transactions of each of the people in `ids`."""
+    """Return the query for the `most` newest transactions of each of the people in `ids`."""
     newest = _page_of(EACH_ID, frozenset(), has_transfers=True).lateral("newest")
     return (
         select(EACH_ID.label("user_id"), newest)
@@ -140,7 +141,7 @@ def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfer
     newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
     found = newest.limit(bindparam("most", type_=Integer)).subquery()
     order = col(OrderRecord.id) == found.c.order_row_id
-    # An order states the amount that it asks for, until it says that this was paid.
+    # Until an order says that it was paid, its amount is only what it asks for.
     is_paid = found.c.charged == Charged.YES.value
     return (
         select(
@@ -156,7 +157,7 @@ def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfer
 
 
 def within(created_at: Any, row_id: Any, given: frozenset[str]) -> list[Any]:
-    """Return the conditions of the period and of the position that are among `given`."""
+    """Return those conditions on the period and the cursor position that are among `given`."""
     moment = DateTime(timezone=True)
     conditions = []
     if "since" in given:
@@ -183,7 +184,7 @@ def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
         conditions.append(col(TopUp.payment_method) == bindparam("method", type_=Text))
     if "ids" in given:
         conditions.append(row_id.in_(bindparam("ids", expanding=True)))
-    # The line names the asset that was asked for, so an amount of another one must not stand in it.
+    # The line shows the asset that was asked for, so it must not show an amount of another one.
     received = case((col(TopUp.received_asset) == col(TopUp.asset), col(TopUp.received_minor)))
     return (
         select(
@@ -222,7 +223,7 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
         of_orders = col(LedgerTransfer.provider_order_id).in_(bindparam("order_ids", expanding=True))
         conditions.append(or_(row_id.in_(bindparam("ids", expanding=True)), of_orders))
     else:
-        # Of a hold that was captured, what was spent stands on lines of its own.
+        # A hold that was captured is left out: its captures are lines of their own.
         conditions.append(or_(not_(_IS_HOLD), _IS_ON_HOLD, col(DebitRecord.posted_minor) == 0))
     if "status" in given:
         conditions.append(bindparam("status", type_=Text) == _STATUS)
@@ -238,7 +239,7 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
             null().cast(Text).label("fiat_currency"),
             change.c.asset.label("asset"),
             null().cast(Text).label("network"),
-            # Of a hold what is left of it, and nothing once it is over.
+            # For a hold, what is left of it; nothing once it is over.
             case((and_(_IS_HOLD, _IS_ON_HOLD), _LEFT), (_IS_HOLD, null()), else_=change.c.amount_minor).label(
                 "amount_minor"
             ),
@@ -262,12 +263,11 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
 
 
 def moved(transfer: Any = LedgerTransfer) -> Select[Any, Any]:
-    """Return the query of how a transfer changed what its user has, below zero where the user has less.
+    """Return the query for how much a transfer changed its user's money; negative if it became less.
 
     All accounts of the user in the asset count, since a debt lowers what the user has. Recovering a debt
-    moves money between two of them, so there the amount is what the available balance lost. To be
-    joined as a lateral of `transfer`, which is `LedgerTransfer` or an alias; columns `asset` and
-    `amount_minor`.
+    moves money between two of them, so its amount is what the available balance lost. Join the query as a
+    lateral of `transfer`, which is `LedgerTransfer` or an alias; its columns are `asset` and `amount_minor`.
     """
     counted = or_(
         col(transfer.kind) != TransferKind.RECOVER.value,

@@ -1,4 +1,4 @@
-"""A person's transactions, page by page or one by one: top-ups and the listed ledger transfers together."""
+"""Reads a person's transactions, by page or one by one: top-ups together with the listed ledger transfers."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -87,7 +87,7 @@ async def newest(
 
 
 async def pages(viewer: Viewer, filters: Filters) -> AsyncIterator[list[TransactionView]]:
-    """Yield the whole list page by page, each read in a short transaction of its own."""
+    """Yield the whole list page by page, reading each page in its own short transaction."""
     cursor = None
     while True:
         views, cursor = await page(viewer, filters, limit=EXPORT_PAGE, cursor=cursor)
@@ -97,7 +97,7 @@ async def pages(viewer: Viewer, filters: Filters) -> AsyncIterator[list[Transact
 
 
 async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
-    """Return one of the viewer's transactions. Raises `NotFound`, also for another person's."""
+    """Return one of the viewer's transactions. Raises `NotFound`, even for another person's."""
     views = []
     if is_id(transaction_id):
         wanted = Wanted(Filters(), ids=(transaction_id,))
@@ -109,7 +109,7 @@ async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
 
 
 async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
-    """Return one of the viewer's listed ledger transfers. Raises `NotFound`, also for another person's."""
+    """Return one of the viewer's listed ledger transfers. Raises `NotFound`, even for another person's."""
     view = None
     if is_id(transfer_id):
         async with transaction() as db:
@@ -120,7 +120,7 @@ async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
 
 
 async def transfer_of(db: AsyncSession, user_id: str, transfer_id: str) -> TransferView | None:
-    """Return one of a person's listed ledger transfers, or None, also for another person's."""
+    """Return one of a person's listed ledger transfers; None if there is none or it is another person's."""
     change = moved().lateral("moved")
     transfer = (col(LedgerTransfer.kind), col(LedgerTransfer.created_at), col(LedgerTransfer.top_up_id))
     query = (
@@ -157,7 +157,7 @@ async def transfer_of(db: AsyncSession, user_id: str, transfer_id: str) -> Trans
 
 
 async def methods_used(viewer: Viewer) -> list[str]:
-    """Return the payment methods of the viewer's top-ups, by the provider's codes."""
+    """Return the payment methods of the viewer's top-ups, as the provider's codes."""
     async with transaction() as db:
         return await search.methods_used(db, viewer.user_id)
 
@@ -165,7 +165,7 @@ async def methods_used(viewer: Viewer) -> list[str]:
 async def _look_up(
     db: AsyncSession, user_id: str, filters: Filters, *, after: Position | None, limit: int
 ) -> Wanted:
-    """Find what `q` and `search` stand for among the person's own."""
+    """Find the transactions and orders of a person that match `q` and `search`."""
     ids: set[str] | None = None
     order_ids: set[str] = set()
     if filters.q is not None:
@@ -179,7 +179,7 @@ async def _look_up(
 
 
 async def _exactly(db: AsyncSession, user_id: str, q: str) -> tuple[set[str], set[str]]:
-    """Return the ids of transactions, and of provider orders, that an id, an order or a hash names."""
+    """Return the ids of the transactions and of the provider orders that match an exact id, order or hash."""
     orders = (
         select(col(OrderRecord.id), col(OrderRecord.top_up_id))
         .join(TopUp, col(TopUp.id) == col(OrderRecord.top_up_id))

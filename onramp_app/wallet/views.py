@@ -1,6 +1,6 @@
 """Views of a person's balances and transactions.
 
-Pages keep views pickled between events, so views are frozen, made of primitives only and hold no secret.
+Pages pickle views between events, so views are frozen, made of primitives only, and hold no secret.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from onramp_app.top_ups.views import TopUpView
 
 @dataclass(frozen=True, slots=True)
 class TransactionView:
-    """One line of a person's list: a top-up, or a ledger transfer beside it.
+    """One line of a person's list of transactions: a top-up or a ledger transfer.
 
-    `amount` is a decimal string of `asset` with its sign, None while nothing has arrived. `fiat_amount` is
-    what was asked for and `paid_amount` of `paid_currency` what the provider says was paid, None while it
-    does not say so; `charged` is a word of `top_ups.transitions`, None for a ledger transfer. `quote` is what
-    the provider expected to deliver, None where there was no quote. `transfer` is the word of
-    `ledger.words.TransferKind` for a ledger transfer. Of a debit, `description` is what the program wrote and
-    `asked_amount` what it took or set aside, without a sign.
+    `amount` is a signed decimal string in `asset`, None while nothing has arrived. `fiat_amount` is what was
+    asked for; `paid_amount` in `paid_currency` is what the provider says was paid, None while it does not say
+    so. `charged` is a word of `top_ups.transitions`, None for a ledger transfer. `quote` is what the provider
+    expected to deliver, None where there was no quote. `transfer` is the word of `ledger.words.TransferKind`
+    for a ledger transfer. For a debit, `description` is the program's text and `asked_amount` the unsigned
+    amount that it took or set aside.
     """
 
     id: str
@@ -49,9 +49,9 @@ class TransactionView:
 class TransferView:
     """One ledger transfer of a person, in the words of `ledger.words`; `amount` is signed.
 
-    `top_up_id` is the top-up that the transfer belongs to, if any. `amount` of a hold is what it set aside.
-    Of a debit, `debit_status` is how it stands, `expires_at` until when it is on hold at most, and `price`
-    the amount of a currency that was asked for, the currency, and the rate by which it was taken.
+    `top_up_id` is the top-up that the transfer belongs to, if any. The `amount` of a hold is what it set
+    aside. For a debit, `debit_status` is its status, `expires_at` is when its hold expires, and `price` is
+    the amount asked for in a currency, that currency, and the rate that was applied.
     """
 
     id: str
@@ -70,8 +70,8 @@ class TransferView:
 class AssetBalanceView:
     """One asset of a person's balance, in decimal strings; `pending` is an estimate.
 
-    `worth` is that of what is available, in the display currency; None without a rate. `reserved` is what of
-    `held` waits for a purchase; the rest waits for a person who looks at it.
+    `worth` is the worth of what is available, in the display currency; None without a rate. `reserved` is the
+    part of `held` that is on hold for a purchase; the rest is held for review.
     """
 
     asset: str
@@ -87,7 +87,7 @@ class AssetBalanceView:
 class BalancesView:
     """A person's balances. `display_amount` is the worth of what is available, None without a rate.
 
-    `dollar_amount` is the same in US dollars. `as_of` and `is_stale` concern the rates.
+    `dollar_amount` is the same in US dollars. `as_of` and `is_stale` describe the rates.
     """
 
     display_amount: str | None
@@ -100,7 +100,7 @@ class BalancesView:
 
 @dataclass(frozen=True, slots=True)
 class WorthPoint:
-    """The worth from `at` on of what was available then, at today's rates: a decimal string."""
+    """The worth, from `at` on, of what was available then: a decimal string, at today's rates."""
 
     at: datetime
     worth: str
@@ -108,7 +108,7 @@ class WorthPoint:
 
 @dataclass(frozen=True, slots=True)
 class LastTopUpView:
-    """What was asked for in a top-up; `country` chooses between entries of one currency, else it is empty."""
+    """What a top-up asked for; `country` distinguishes entries of the same currency, and may be empty."""
 
     fiat_amount: str
     fiat_currency: str
@@ -120,7 +120,7 @@ class LastTopUpView:
 
 @dataclass(frozen=True, slots=True)
 class WalletView:
-    """What a home page shows: `open_top_ups` and `recent` newest first, `history` oldest first.
+    """What the home page shows: `open_top_ups` and `recent` newest first, `history` oldest first.
 
     `last` is the last top-up that settled, None before the first.
     """
