@@ -20,6 +20,7 @@ class Wall:
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._generation = 0
+        self._left: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -33,6 +34,10 @@ class Wall:
     def swallow(self) -> None:
         """Stop relaying anything on the connections that exist now."""
         self._generation += 1
+
+    def swallow_after(self, number: int) -> None:
+        """Relay only so many more bytes of those that clients send."""
+        self._left = number
 
     def lead_to(self, database: str) -> None:
         """Connect new clients to another database; existing connections stay where they are."""
@@ -49,7 +54,7 @@ class Wall:
         except OSError:
             writer.close()
             return
-        ways = ((reader, go), (come, writer))
+        ways = ((reader, go, True), (come, writer, False))
         try:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*(self._pass_on(*way, generation) for way in ways))
@@ -57,9 +62,18 @@ class Wall:
             go.close()
             writer.close()
 
-    async def _pass_on(self, come: asyncio.StreamReader, go: asyncio.StreamWriter, generation: int) -> None:
+    async def _pass_on(
+        self,
+        come: asyncio.StreamReader,
+        go: asyncio.StreamWriter,
+        is_client: bool,
+        generation: int,
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await come.read(65536):
+                if is_client and self._left is not None:
+                    data = data[: self._left]
+                    self._left -= len(data)
                 if generation == self._generation:
                     go.write(data)
                     await go.drain()

@@ -75,9 +75,8 @@ class Use(StrEnum):
 def arguments(name: str = "") -> dict[str, Any]:
     """Return libpq's parameters for every connection; `pg_stat_activity` shows `name`.
 
-    With these, a server that vanished silently is noticed within seconds: by a missing acknowledgement or,
-        where
-    nothing is being sent, by keepalive probes. Without them, the kernel waits for a quarter of an hour.
+    With these, a server that vanished silently is noticed within seconds: by a missing acknowledgement,
+    or by keepalive probes where nothing is being sent. Without them, the kernel waits a quarter of an hour.
     """
     return {
         "connect_timeout": _CONNECT_SECONDS,

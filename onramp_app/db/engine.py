@@ -58,13 +58,17 @@ REQUEST = Purpose(share=1, wait_seconds=5, statement_seconds=15)
 # Starts and cancels top-ups. The wait for a place and the wait for a held lock together stay below 5 s.
 TOP_UP = Purpose(share=3, wait_seconds=1.5, statement_seconds=10)
 # Reads the provider, credits, shows changes to open pages.
-BACKGROUND = Purpose(share=2, wait_seconds=30, statement_seconds=30)
+BACKGROUND = Purpose(share=2, wait_seconds=30, statement_seconds=20)
 # Verifies all the books as of one moment, for an operator.
 PROOF = Purpose(share=1, wait_seconds=5, statement_seconds=3600)
 
 # A process that stalls in a transaction (suspended, or cut off without the server noticing) must not keep its
 # locks.
 IDLE_IN_TRANSACTION = "8s"
+# A transaction whose client is cut off while it sends a statement is not idle, and no limit on statements
+# ends it: PostgreSQL waits for the rest. From PostgreSQL 17 on, a transaction takes no longer than a
+# statement may.
+_HAS_TRANSACTION_TIMEOUT = 170000
 
 # A connection on which not even BEGIN is answered within this time counts as lost.
 _BEGIN_SECONDS = 3.0
@@ -107,22 +111,24 @@ def _begin(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedC
 
     Everything goes in one message, for which BEGIN needs a round trip anyway. It also tests the connection.
     The role owns nothing and may only insert into and read the ledger: a bug or an injection in the
-        application
-    cannot rewrite the books. RESET ROLE is possible, so this guards against mistakes; a separate login guards
-    against intent. The role is set for the transaction only, since behind a pooler the next transaction may
-    be on another connection; and it is read back, so that no transaction runs as the owner because its role
-    was lost.
+    application cannot rewrite the books. RESET ROLE is possible, so this guards against mistakes; a separate
+    login guards against intent. The role is set for the transaction only, since behind a pooler the next
+    transaction may be on another connection; and it is read back, so that no transaction runs as the owner
+    because its role was lost.
     """
     seconds = _purpose.get().statement_seconds
     statement = (
         f"BEGIN; SET LOCAL ROLE {APPLICATION_ROLE}; SET LOCAL TIME ZONE 'UTC';"
         f" SET LOCAL lock_timeout = '{LOCK_WAIT}'; SET LOCAL statement_timeout = '{seconds}s';"
-        f" SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'; SHOW role"
+        f" SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}';"
     )
+    limit = f" SET LOCAL transaction_timeout = '{seconds}s';"
 
     async def begin(driver: Connection) -> object:
         driver.answer_seconds = _BEGIN_SECONDS
-        cursor = await driver.execute(statement.encode(), prepare=False)
+        is_limited = driver.info.server_version >= _HAS_TRANSACTION_TIMEOUT
+        begun = f"{statement}{limit if is_limited else ''} SHOW role"
+        cursor = await driver.execute(begun.encode(), prepare=False)
         driver.answer_seconds = seconds + _BEGIN_SECONDS
         while cursor.nextset():
             pass

@@ -66,8 +66,8 @@ def address_in(entry: str) -> str:
     """Return the address in an entry of `X-Forwarded-For` or in a server's name of its peer; "" for none.
 
     Proxies write it bare, with a port, or in brackets: `203.0.113.8:51234`, `[2001:db8::1]:4711`. An
-        IPv4-mapped
-    IPv6 address (RFC 4291 section 2.5.5.2) becomes the IPv4 address. `unknown` and host names yield "".
+    IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) becomes the IPv4 address. `unknown` and host names
+    yield "".
     """
     text = entry.strip()
     if len(text) > _MAX_LENGTH:

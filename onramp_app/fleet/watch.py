@@ -106,8 +106,7 @@ async def end(task: asyncio.Task[Any]) -> None:
     """Cancel a task, repeatedly if need be, until it has ended.
 
     Once is not enough if it waits on a connection that does not answer: psycopg then asks the server to
-        cancel
-    the query and waits up to ten seconds for that. Canceled again, it closes the connection at once.
+    cancel the query and waits up to ten seconds for that. Canceled again, it closes the connection at once.
     """
     for _ in range(_CANCELS):
         if task.done():

@@ -28,8 +28,7 @@ class Letter:
 
     `facts` are (name, value) pairs. `after` is shown below the button, followed by `help`, a link that starts
     a mail to support; its address is too long to be shown, so `after` says the same in words. `about_mails`
-    comes
-    last: why this mail was sent, and how to stop mails of its kind where that is possible.
+    comes last: why this mail was sent, and how to stop mails of its kind where that is possible.
     """
 
     subject: str

@@ -104,8 +104,7 @@ async def note_balance(db: AsyncSession, instruction: Instruction, posted: Poste
     """Note `balance.low` for each program whose threshold a person's balance has just fallen below.
 
     Only the crossing counts: a balance that stays low causes one event, and another once it has risen and
-        fallen
-    again.
+    fallen again.
     """
     if instruction.user_id is None or posted.available_after >= posted.available_before:
         return

@@ -87,7 +87,7 @@ async def create(
 
     What the person may not do at all is refused before the provider is called, because everybody shares its
     request limit. `is_vouched`: a program of the operator's vouches for the person, who then needs no
-    confirmed e-mail address.
+    confirmed email address.
 
     Raises:
         ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
@@ -272,7 +272,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer, *, is_vouched: boo
 async def may_begin(viewer: Viewer) -> None:
     """Refuse a person who cannot begin a top-up now, as `store` would under the person's lock.
 
-    An unconfirmed e-mail address is no reason here: such a person may see every price, and is refused when
+    An unconfirmed email address is no reason here: such a person may see every price, and is refused when
     they begin a top-up.
 
     Raises:
