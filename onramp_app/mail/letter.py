@@ -62,7 +62,7 @@ def app_name() -> str:
 
 def about_security() -> tuple[str, ...]:
     """Return the sentence on why a mail was sent that cannot be switched off."""
-    return (_("You get this mail because it's about the security of your account."),)
+    return (_("You get this email because it's about the security of your account."),)
 
 
 def whom_to_ask(reference: str = "") -> tuple[str, ...]:

@@ -68,8 +68,7 @@ async def _take(lease: Lease, handover_seconds: int) -> None:
                 return
             await asyncio.sleep(1)
     raise ConfigurationError(
-        "REDIS_URL is not set, and another instance already runs on this database; "
-        "several instances need Redis, all of them."
+        "Another instance already runs on this database. To run several, set REDIS_URL for all of them."
     )
 
 

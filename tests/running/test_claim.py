@@ -21,7 +21,7 @@ def _production(*, redis: bool) -> Settings:
 async def test_a_second_instance_without_redis_is_refused_in_production() -> None:
     alone = _production(redis=False)
     async with lifecycle.web_instance(alone):
-        with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+        with pytest.raises(ConfigurationError, match="set REDIS_URL for all of them"):
             async with claim(alone, handover_seconds=1):
                 pytest.fail("two instances run without Redis")
     async with claim(alone, handover_seconds=1):
@@ -70,7 +70,7 @@ async def test_a_claim_whose_connection_was_lost_is_renewed_on_another(database:
                 was = owner.execute(UNTIL).fetchone()
                 while owner.execute(UNTIL).fetchone() == was:  # noqa: ASYNC110  # a database has nothing to await
                     await asyncio.sleep(0.05)
-        with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+        with pytest.raises(ConfigurationError, match="set REDIS_URL for all of them"):
             async with claim(alone, handover_seconds=1):
                 pytest.fail("two instances run without Redis")
     with psycopg.connect(database) as owner:

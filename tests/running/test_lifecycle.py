@@ -45,7 +45,6 @@ class Left:
     """Counts what a process holds beyond what it held at the start: sockets, and the application's tasks."""
 
     def __init__(self) -> None:
-        gc.freeze()  # What is there already need not be searched each time.
         self._sockets = _sockets()
         self._tasks = asyncio.all_tasks()
 

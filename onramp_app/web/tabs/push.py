@@ -99,10 +99,9 @@ class Tabs:
     def __init__(self, app: rx.App, tasks: asyncio.TaskGroup) -> None:
         self._app = app
         self._tasks = tasks
-        self._changed: dict[str, None] = {}  # people whose tabs have to be updated, the longest wait first
+        self._changed: dict[str, None] = {}  # tabs that have to be updated, the longest wait first
         self._is_showing = False
         self._being_shown: set[str] = set()  # tabs; one whose handler takes long keeps its push waiting
-        self._behind: set[str] = set()  # those of them whose person has changed again
         self._being_ended: set[str] = set()  # tabs that are led away
         self._places = ReadingPlaces()
         self._versions: dict[str, str] = {}
@@ -202,32 +201,27 @@ class Tabs:
         self._queue(changed)
 
     def _queue(self, user_ids: Collection[str]) -> None:
-        self._changed |= dict.fromkeys(user_ids)
+        self._changed |= dict.fromkeys(t for held in holders.tabs_of_users(user_ids).values() for t in held)
         if self._changed and not self._is_showing:
             self._is_showing = True
             self._tasks.create_task(self._show_changed())
 
     async def _show_changed(self) -> None:
-        # People who are queued while others are read are read together afterwards.
+        # Tabs that are queued while others are read are read together afterwards.
         try:
-            while waiting := [*self._changed][:_READ_TOGETHER]:
-                for user_id in waiting:
-                    del self._changed[user_id]
-                await self._show_together(self._free_tabs(waiting))
+            while waiting := [one for one in self._changed if one not in self._being_shown][:_READ_TOGETHER]:
+                for token in waiting:
+                    del self._changed[token]
+                self._being_shown.update(waiting)
+                await self._show_together(set(waiting))
         finally:
             self._is_showing = False
 
-    def _free_tabs(self, user_ids: Collection[str]) -> dict[str, dict[str, Holder]]:
-        """Return the tabs of each person that can be shown something now. The others follow once they can."""
-        free: dict[str, dict[str, Holder]] = {}
-        for user_id, held in holders.tabs_of_users(user_ids).items():
-            self._behind |= held.keys() & self._being_shown
-            free[user_id] = {token: one for token, one in held.items() if token not in self._being_shown}
-        return {user_id: held for user_id, held in free.items() if held}
-
-    async def _show_together(self, tabs: Mapping[str, Mapping[str, Holder]]) -> None:
-        tokens = {token for held in tabs.values() for token in held}
-        self._being_shown |= tokens
+    async def _show_together(self, tokens: set[str]) -> None:
+        tabs: dict[str, dict[str, Holder]] = {}
+        for token in tokens:
+            if (holder := holders.holder_of(token)) is not None:
+                tabs.setdefault(holder.user_id, {})[token] = holder
         living: dict[str, LiveSession] = {}
         try:
             shown = {holder.session_id for held in tabs.values() for holder in held.values()}
@@ -245,12 +239,12 @@ class Tabs:
         for user_id, one in people.items():
             # A tab whose session has ended is led away by the task that finds that out.
             held = {token: holder for token, holder in tabs[user_id].items() if holder.session_id in living}
-            # A busy tab still shows an older version, and one that came meanwhile may have read before this
-            # one, so the next look has to find them.
+            # Another tab may be busy and show an older version, or have come meanwhile and read before this
+            # one, so the next look has to find it.
             version = one.version if tabs_now[user_id].keys() <= tabs[user_id].keys() else None
             self._tasks.create_task(self._show_person(Latest(one.viewer, wallets), held, version))
             tokens -= held.keys()
-        self._are_free(tokens)
+        self._being_shown -= tokens
 
     async def _show_person(self, latest: Latest, tabs: Mapping[str, Holder], version: str | None) -> None:
         """Show the tabs of one person what is new, read once for all of them."""
@@ -275,16 +269,9 @@ class Tabs:
             is_shown = False
             _log_unless_away("somebody's tab could not be brought up to date", error)
         finally:
-            self._are_free({token})
+            self._being_shown.discard(token)
+            self._queue(())  # The tab may have changed again meanwhile.
         return is_shown
-
-    def _are_free(self, tokens: set[str]) -> None:
-        """Note that these tabs can be shown something again, and do that where their person has changed."""
-        self._being_shown -= tokens
-        behind = self._behind & tokens
-        self._behind -= tokens
-        held = [holder for token in behind if (holder := holders.holder_of(token)) is not None]
-        self._queue({holder.user_id for holder in held})
 
     async def _show(self, token: str, session_id: str, latest: Latest) -> bool:
         """Show one tab what is new.
@@ -292,7 +279,7 @@ class Tabs:
         Returns False where the person has changed again, or where the state is lost and the page loads first.
         """
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
-            if token in self._behind:
+            if token in self._changed:
                 return False  # What was read for it may be older than what its own handler has just shown.
             page = await state.get_state(SessionState)
             if not page._session_id or not page_path(page):
